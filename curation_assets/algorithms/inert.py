@@ -1,0 +1,34 @@
+"""Captions, keys and URLs are hostile text: here they are made harmless for the place where they are shown."""
+
+import re
+
+# C0 and C1 controls (ANSI sequences begin with ESC or CSI), line and paragraph separators, bidirectional marks and
+# overrides, zero-width characters, byte order mark, interlinear marks, tags, and lone surrogates.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&:/@=$^\"'])")
+
+
+def inert(text: str, *, longest: int = 160) -> str:
+    """Text on one line, cut to `longest` characters, with every invisible or directional character spelled out.
+
+    Enough for logs, terminals and places that show text as text. Rich markup is escaped separately by the caller.
+
+    Example:
+        >>> inert("a\\x1b[31mred\\u202e<b>")
+        'a\u27e8U+001B\u27e9[31mred\u27e8U+202E\u27e9<b>'
+    """
+    shown = text if len(text) <= longest else text[: longest - 1] + "…"
+    return _INVISIBLE.sub(lambda match: " " if match[0] in "\n\r\t" else f"⟨U+{ord(match[0]):04X}⟩", shown)
+
+
+def inert_markdown(text: str, *, longest: int = 160) -> str:
+    """`inert` text for Markdown: no character is left that could begin a link, an image, a tag or a table cell.
+
+    Example:
+        >>> inert_markdown("![x](http://a) <b>")
+        '&#33;&#91;x&#93;&#40;http&#58;&#47;&#47;a&#41; &#60;b&#62;'
+    """
+    return _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", inert(text, longest=longest))

@@ -1,0 +1,71 @@
+"""A score applied to the columns of one shard: NULL in, NULL out, and the reason beside it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import SchemaError
+from ..spec import Score, Values
+from .vectors import from_binary
+
+
+def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | None = None) -> dict[str, pa.Array]:
+    """Compute a score for the rows that have all inputs.
+
+    Args:
+        score: what to compute.
+        inputs: the score's input columns, n rows each; embeddings as little-endian float16 bytes.
+        reason: why an input is NULL, string, n rows; None when no input keeps reasons.
+
+    Returns:
+        The score's columns and `reason`, n rows each: a row without a value has the reason why.
+
+    Raises:
+        SchemaError: the score returned other columns or another number of rows than it declares.
+    """
+    n = len(next(iter(inputs.values())))
+    is_complete = np.ones(n, bool)
+    for column in inputs.values():
+        is_complete &= pc.is_valid(column).to_numpy(zero_copy_only=False)
+    chosen = pa.array(np.flatnonzero(is_complete))
+    computed = score.compute(*(_argument(inputs[name].take(chosen)) for name in score.inputs)) if len(chosen) else {}
+    by_name = computed if isinstance(computed, dict) else {score.columns[0].name: computed}
+    columns = {}
+    is_measured = is_complete.copy()
+    for column in score.columns:
+        values = _returned(score, column.name, by_name, len(chosen)).cast(column.type)
+        columns[column.name] = _spread(values, is_complete)
+        is_measured &= pc.is_valid(columns[column.name]).to_numpy(zero_copy_only=False)
+    return {**columns, "reason": _reasons(is_complete, is_measured, reason)}
+
+
+def _argument(column: pa.Array) -> np.ndarray:
+    if pa.types.is_binary(column.type):
+        return from_binary(column, "<f2")
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _returned(score: Score, name: str, by_name: Mapping[str, Values], n: int) -> pa.Array:
+    if not n:
+        return pa.array([], next(c.type for c in score.columns if c.name == name))
+    declared = {column.name for column in score.columns}
+    if set(by_name) != declared:
+        raise SchemaError(f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}")
+    values = pa.array(by_name[name], from_pandas=True)
+    if len(values) != n:
+        raise SchemaError(f"{score.compute.__name__} returned {len(values)} values of {name} for {n} rows")
+    return values
+
+
+def _spread(values: pa.Array, where: np.ndarray) -> pa.Array:
+    """Values at the chosen rows, NULL elsewhere."""
+    position = np.cumsum(where) - 1
+    return values.take(pa.array(position, mask=~where))
+
+
+def _reasons(is_complete: np.ndarray, is_measured: np.ndarray, reason: pa.Array | None) -> pa.Array:
+    inherited = pa.nulls(len(is_complete), pa.string()) if reason is None else reason
+    why = pc.if_else(pa.array(is_complete), "not a number", pc.fill_null(inherited, "an input is missing"))
+    return pc.if_else(pa.array(is_measured), pa.scalar(None, pa.string()), why)

@@ -1,0 +1,69 @@
+"""Embeddings between their stored form (little-endian bytes, one value per row) and matrices."""
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import SchemaError
+
+
+def to_binary(matrix: np.ndarray, dtype: str, is_valid: np.ndarray | None = None) -> pa.Array:
+    """Rows of a matrix as binary values; rows that are not valid become NULL.
+
+    Args:
+        matrix: float, shape (n, d).
+        dtype: stored type, `<f2` or `<f4`.
+        is_valid: bool, shape (n,); None means all.
+    """
+    rows = np.ascontiguousarray(matrix, dtype=dtype)
+    width = rows.shape[1] * rows.dtype.itemsize
+    array = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])
+    array = array.cast(pa.binary())
+    if is_valid is None or is_valid.all():
+        return array
+    return pa.compute.if_else(pa.array(is_valid), array, pa.scalar(None, pa.binary()))
+
+
+def from_binary(column: pa.Array | pa.ChunkedArray, dtype: str) -> np.ndarray:
+    """Matrix of shape (n, d) of a column without NULLs, float32 whatever the stored dtype.
+
+    Raises:
+        SchemaError: a value is NULL, or the values have different lengths.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [_matrix(chunk, dtype) for chunk in chunks if len(chunk)]
+    if not parts:
+        return np.zeros((0, 0), np.float32)
+    if len({part.shape[1] for part in parts}) > 1:
+        raise SchemaError(f"embeddings of different lengths in one column: {sorted({p.shape[1] for p in parts})}")
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def _matrix(array: pa.Array, dtype: str) -> np.ndarray:
+    lengths = np.unique(pa.compute.binary_length(array).to_numpy(zero_copy_only=False))
+    if array.null_count or len(lengths) != 1 or int(lengths[0]) % np.dtype(dtype).itemsize:
+        raise SchemaError(
+            f"embeddings must be present and of one length, a multiple of {np.dtype(dtype).itemsize} bytes; "
+            f"found {array.null_count} NULL of {len(array)} and lengths {lengths.tolist()[:5]}"
+        )
+    offsets, data = array.buffers()[1:]
+    start = int(np.frombuffer(offsets, np.int32)[array.offset])
+    count = len(array) * int(lengths[0]) // np.dtype(dtype).itemsize
+    return np.frombuffer(data, dtype=dtype, count=count, offset=start).reshape(len(array), -1)
+
+
+def require_unit_rows(matrix: np.ndarray, name: str) -> None:
+    """Refuse rows whose L2 norm is not 1.
+
+    The tolerance 2e-3 is four times the rounding of one float16 value (2**-11), far above what a whole vector of rounded
+    values can lose.
+
+    Raises:
+        SchemaError: names the first such row and its norm.
+    """
+    norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
+    wrong = np.flatnonzero(~(np.abs(norms - 1) <= 2e-3))
+    if len(wrong):
+        raise SchemaError(
+            f"{name} must have unit rows, so that a dot product is a cosine; row {wrong[0]} has L2 norm "
+            f"{norms[wrong[0]]:.3f} ({len(wrong)} of {len(matrix)} rows)"
+        )

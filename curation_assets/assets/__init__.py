@@ -1,0 +1,1 @@
+"""Dagster assets in pipeline order: thin shells around scores, filters and resources."""

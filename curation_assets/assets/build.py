@@ -1,0 +1,63 @@
+"""All assets, resources and jobs of a recipe as one Dagster Definitions object."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from resources.clip import ClipEncoder
+from resources.delta import Lake
+from resources.kmeans import KMeans
+
+from ..graph import build_graph
+from ..recipe import Recipe
+from .console import console_lines
+from .clusters import cluster_assets
+from .encoder import encoder_assets
+from .filter_network import filter_network_assets
+from .pool import pool_assets
+from .scores import score_assets
+from .sensors import shard_sensor
+from .subsets import subset_assets
+
+
+def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = None) -> dg.Definitions:
+    """Everything that Dagster knows of a recipe.
+
+    Args:
+        recipe: what to curate.
+        resources: replacements by name: `lake`, `clip`, `kmeans`.
+
+    Raises:
+        RecipeError: artifacts need each other in a circle.
+    """
+    graph = build_graph(recipe)
+    assets = [
+        *pool_assets(recipe, graph),
+        *filter_network_assets(recipe, graph),
+        *encoder_assets(recipe, graph),
+        *cluster_assets(recipe, graph),
+        *score_assets(recipe, graph),
+        *subset_assets(recipe, graph),
+    ]
+    return dg.Definitions(
+        assets=assets,
+        sensors=[shard_sensor(recipe)],
+        resources={**recipe_resources(recipe), **(resources or {})},
+        loggers={"console": console_lines},
+        executor=dg.in_process_executor,  # a process per step would load the model once per shard
+    )
+
+
+def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:
+    """The resources that a recipe's settings mean."""
+    encoder, clusters = recipe.file.encoder, recipe.file.clusters
+    return {
+        "lake": Lake(root=recipe.lake),
+        "clip": ClipEncoder(
+            device=encoder.device,
+            precision=encoder.precision,
+            batch_size=encoder.batch_size,
+            decode_workers=encoder.decode_workers,
+        ),
+        "kmeans": KMeans(iterations=clusters.iterations, seed=clusters.seed),
+    }

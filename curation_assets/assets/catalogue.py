@@ -1,0 +1,86 @@
+"""How artifacts look in the Dagster UI: specs with descriptions, schemas and kinds, and small summaries of columns."""
+
+import inspect
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+
+import dagster as dg
+
+from ..algorithms.digest import json_digest
+from ..graph import Graph, Key, Node
+from ..tables import Table
+from .partitions import shards_def
+
+_KINDS = {
+    "raw_pool": {"deltalake", "python"},
+    "filter_network": {"deltalake", "pytorch"},
+    "encoder": {"deltalake", "pytorch"},
+    "embeddings": {"deltalake", "pytorch"},
+    "centroids": {"deltalake", "faiss"},
+    "cluster_assignments": {"deltalake", "faiss"},
+    "scores": {"deltalake", "numpy"},
+    "cuts": {"deltalake", "numpy"},
+    "subsets": {"deltalake", "pyarrow"},
+    "decisions": {"deltalake", "pyarrow"},
+}
+
+
+def asset_spec(node: Node, description: str) -> dg.AssetSpec:
+    """Spec of an artifact: what it depends on, and what the UI shows of it before it exists.
+
+    The code version carries the parameters, so that the UI marks an artifact whose recipe was edited.
+    """
+    return dg.AssetSpec(
+        key=dg.AssetKey(node.key),
+        deps=[dg.AssetKey(key) for key in node.inputs],
+        description=inspect.cleandoc(description),
+        group_name=node.group,
+        kinds=_KINDS.get(node.key[0], {"deltalake"}),
+        code_version=code_version(node),
+        partitions_def=shards_def if node.is_sharded else None,
+        metadata={
+            "dagster/column_schema": column_schema(node.table),
+            "dagster/table_name": node.name,
+            "parameters": dg.MetadataValue.json(dict(node.parameters)),
+        },
+    )
+
+
+def code_version(node: Node) -> str:
+    """Code version of a node as Dagster sees it: the code's own, and a digest of the parameters."""
+    return f"{node.code_version}-{json_digest(dict(node.parameters))[:8]}"
+
+
+def check_spec(key: Key, name: str, description: str, graph: Graph, *, is_blocking: bool = True) -> dg.AssetCheckSpec:
+    """Spec of a check; on a sharded artifact it is kept per shard, so that one bad shard does not mark the others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)  # partitions_def on checks: preview in Dagster 1.13
+        return dg.AssetCheckSpec(
+            name=name,
+            asset=dg.AssetKey(key),
+            description=description,
+            blocking=is_blocking,
+            partitions_def=shards_def if graph[key].is_sharded else None,
+        )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """A table's columns for the UI."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=column.meaning,
+                constraints=dg.TableColumnConstraints(nullable=column.is_nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def reason_counts(reasons: Iterable[str | None]) -> dict[str, int]:
+    """How often each reason occurs, most frequent first; rows without one are left out."""
+    counts = Counter(reason for reason in reasons if reason is not None)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,136 @@
+"""Clusters of images: frozen centroids from a keyed training sample, and the nearest one of every sample."""
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from resources.delta import Lake
+from resources.kmeans import KMeans
+
+from ..algorithms.sampling import automatic_clusters, keyed_sample
+from ..algorithms.vectors import from_binary, to_binary
+from ..graph import Graph, Key
+from ..recipe import Recipe
+from .catalogue import asset_spec, check_spec, reason_counts
+from .checks import alignment, unit_norm
+from .pictures import histogram, inline
+from .step import Project, Step
+
+_CENTROIDS: Key = ("centroids",)
+_ASSIGNMENTS: Key = ("cluster_assignments",)
+_EMBEDDINGS: Key = ("embeddings",)
+
+
+def cluster_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
+    """`centroids` and `cluster_assignments`."""
+    return [_centroids(recipe, graph), _cluster_assignments(recipe, graph)]
+
+
+def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    settings = recipe.file.clusters
+
+    @dg.multi_asset(
+        name="centroids",
+        specs=[asset_spec(graph[_CENTROIDS], _CENTROIDS_MEAN)],
+        check_specs=[check_spec(_CENTROIDS, "unit_norm", "every centroid is finite and of L2 norm 1", graph)],
+        pool="gpu",
+    )
+    def centroids(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
+        step = Step(Project(recipe, graph, lake), _CENTROIDS, None, context.run.run_id)
+        uids = {shard: _measured_uids(step, shard) for shard in step.shards}
+        population = sum(len(hi) for _, hi, _ in uids.values())
+        k = automatic_clusters(population) if settings.k == "auto" else settings.k
+        vectors = _training_vectors(step, uids, k * settings.samples_per_centroid, settings.seed)
+        context.log.info(f"k-means of {len(vectors):,} of {population:,} image embeddings into {k:,} clusters")
+        centroid, members = kmeans.fit(vectors, k)
+        written = step.write(
+            _CENTROIDS,
+            {
+                "centroid_id": np.arange(len(centroid), dtype=np.int32),
+                "centroid": to_binary(centroid, "<f4"),
+                "training_samples": members,
+            },
+        )
+        metadata = {
+            "clusters": len(centroid),
+            "population": population,
+            "training_samples": len(vectors),
+            "cluster_sizes": inline(histogram(members), "training samples per cluster"),
+        }
+        return step.result(_CENTROIDS, written, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])
+
+    return centroids
+
+
+def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="cluster_assignments",
+        specs=[asset_spec(graph[_ASSIGNMENTS], _ASSIGNMENTS_MEAN)],
+        check_specs=[check_spec(_ASSIGNMENTS, "alignment", "one row per row of raw_pool, in its order", graph)],
+        pool="gpu",
+    )
+    def cluster_assignments(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
+        step = Step(Project(recipe, graph, lake), _ASSIGNMENTS, context.partition_key, context.run.run_id)
+        embeddings = step.read(_EMBEDDINGS, ["row", "image_embedding", "reason"])
+        centroid = from_binary(step.read(_CENTROIDS)["centroid"], "<f4")
+        is_measured = pc.is_valid(embeddings["image_embedding"]).to_numpy()
+        cluster_id = np.zeros(len(embeddings), np.int32)
+        similarity = np.zeros(len(embeddings), np.float32)
+        if is_measured.any():
+            vectors = from_binary(embeddings["image_embedding"].filter(pa.array(is_measured)), "<f2")
+            cluster_id[is_measured], similarity[is_measured] = kmeans.assign(vectors, centroid)
+        rows = {
+            "row": embeddings["row"],
+            "cluster_id": pa.array(cluster_id, mask=~is_measured),
+            "centroid_similarity": pa.array(similarity, mask=~is_measured),
+            "reason": embeddings["reason"],
+        }
+        written = step.write(_ASSIGNMENTS, rows)
+        context.log.info(f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters")
+        metadata = {
+            "not_measured": reason_counts(embeddings["reason"].to_pylist()),
+            "similarity": inline(histogram(similarity[is_measured]), "cosine similarity to the centroid"),
+        }
+        stored = lake.read("cluster_assignments", shard=step.shard, columns=["row"])
+        return step.result(_ASSIGNMENTS, written, metadata, [alignment(_ASSIGNMENTS, stored["row"], embeddings["row"])])
+
+    return cluster_assignments
+
+
+def _measured_uids(step: Step, shard: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and uids of a shard's rows that have an image embedding."""
+    reasons = step.read(_EMBEDDINGS, ["reason"], shard)["reason"]
+    position = np.flatnonzero(pc.is_null(reasons).to_numpy())
+    uid = step.read(("raw_pool",), ["uid_hi", "uid_lo"], shard)
+    return position, uid["uid_hi"].to_numpy()[position], uid["uid_lo"].to_numpy()[position]
+
+
+def _training_vectors(
+    step: Step, uids: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], size: int, seed: int
+) -> np.ndarray:
+    """The training sample in uid order, read shard by shard; only the sample is held in memory."""
+    shard_number = np.concatenate([np.full(len(hi), i) for i, (_, hi, _) in enumerate(uids.values())])
+    position, hi, lo = (np.concatenate([part[i] for part in uids.values()]) for i in range(3))
+    chosen = keyed_sample(hi, lo, size, seed=seed, method="centroids")
+    vectors: np.ndarray | None = None
+    for i, shard in enumerate(uids):
+        here = np.flatnonzero(shard_number[chosen] == i)
+        if not len(here):
+            continue
+        column = step.read(_EMBEDDINGS, ["image_embedding"], shard)["image_embedding"]
+        rows = from_binary(column.take(pa.array(position[chosen[here]])), "<f2")
+        vectors = np.empty((len(chosen), rows.shape[1]), np.float32) if vectors is None else vectors
+        vectors[here] = rows
+    return np.zeros((0, 0), np.float32) if vectors is None else vectors
+
+
+_CENTROIDS_MEAN = """Directions that the pool's images gather around: spherical k-means over image embeddings.
+
+    Trained on a sample drawn by keyed hash of the uid, at most `samples_per_centroid` per cluster. With `k: auto` the number
+    of clusters is the square root of the number of samples.
+    """
+_ASSIGNMENTS_MEAN = """Nearest centroid of every image, and the cosine similarity to it.
+
+    One row per row of raw_pool; NULL, with the reason, where there is no embedding.
+    """

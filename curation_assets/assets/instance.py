@@ -1,0 +1,36 @@
+"""The Dagster instance that the command line shares with the UI."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from ..errors import ArgumentError
+
+_HOME_VARIABLE = "DAGSTER_HOME"
+_SETTINGS = "dagster.yaml"
+
+
+def project_instance(folder: Path) -> dg.DagsterInstance:
+    """Instance of the environment's DAGSTER_HOME, else of `.dagster` in the project's folder, which is made if needed.
+
+    A home without settings gets a link to the project's dagster.yaml, so that telemetry is off and pools are limited from
+    the first run on.
+
+    Raises:
+        ArgumentError: DAGSTER_HOME is not an absolute path.
+    """
+    home = Path(os.environ.get(_HOME_VARIABLE) or folder / ".dagster")
+    if not home.is_absolute():
+        raise ArgumentError(f"{_HOME_VARIABLE} must be an absolute path; it is {str(home)!r}")
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / _SETTINGS
+    if not settings.exists():
+        shared = folder / _SETTINGS
+        if shared.is_file():
+            settings.unlink(missing_ok=True)
+            settings.symlink_to(os.path.relpath(shared, home))
+        else:
+            settings.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    os.environ[_HOME_VARIABLE] = str(home)
+    return dg.DagsterInstance.from_config(str(home))

@@ -1,0 +1,76 @@
+"""Shards: which tar files the recipe's pool has, and the Dagster partitions of the same names."""
+
+import os
+import re
+from glob import glob, has_magic
+from pathlib import Path
+
+import dagster as dg
+
+from ..errors import PoolError
+from ..recipe import Recipe
+
+shards_def = dg.DynamicPartitionsDefinition(name="shard")
+
+
+def shard_files(recipe: Recipe) -> dict[str, Path]:
+    """Tar file of every shard, by shard name, in alphabetical order.
+
+    A shard is named after its file: the path below the fixed part of the pattern without `.tar`, with `/` as `__` and
+    anything but letters, digits, `_`, `.` and `-` as `_`.
+
+    Raises:
+        PoolError: a path that is no pattern does not exist, two files have the same shard name, or a name is too long.
+    """
+    patterns = [recipe.file.pool.path] if isinstance(recipe.file.pool.path, str) else recipe.file.pool.path
+    found: dict[str, Path] = {}
+    for pattern in patterns:
+        absolute = str(recipe.folder / pattern)
+        paths = sorted(glob(absolute, recursive=True))
+        if not paths and not has_magic(absolute):
+            raise PoolError(f"pool.path {pattern!r}: there is no file {absolute}; give an existing tar file or a glob")
+        root = _fixed_part(absolute)
+        for path in map(Path, paths):
+            name = _shard_name(path, root)
+            if name in found and found[name] != path:
+                raise PoolError(
+                    f"pool.path: {found[name]} and {path} would both be shard {name!r}; rename one, or use one pattern "
+                    "that begins at their common folder"
+                )
+            found[name] = path
+    return dict(sorted(found.items()))
+
+
+def pool_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
+    """Name of a tar as it is stored, and a stamp that changes whenever its bytes can have changed.
+
+    Raises:
+        PoolError: the file is gone.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise PoolError(f"shard file {path}: {error.strerror}; restore it, or take it out of pool.path") from error
+    return {f"file:{stored_path(recipe, path)}": f"{status.st_size}:{status.st_mtime_ns}"}
+
+
+def stored_path(recipe: Recipe, path: Path) -> str:
+    """A file as the lake names it: relative to the recipe's folder if it lies below it, so that a project can be moved."""
+    try:
+        return path.resolve().relative_to(recipe.folder.resolve()).as_posix()
+    except ValueError:
+        return str(path.resolve())
+
+
+def _fixed_part(pattern: str) -> Path:
+    parts = Path(pattern).parts
+    fixed = next((i for i, part in enumerate(parts) if has_magic(part)), len(parts) - 1)
+    return Path(*parts[:fixed])
+
+
+def _shard_name(path: Path, root: Path) -> str:
+    relative = os.path.relpath(path, root).removesuffix(".tar").replace(os.sep, "__")
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", relative)
+    if not name or len(name) > 200:
+        raise PoolError(f"shard file {path}: its name gives a partition of {len(name)} characters; allowed: 1 to 200")
+    return name

@@ -1,0 +1,77 @@
+"""The raw pool: every sample of every shard, accepted or rejected with a reason."""
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from resources.delta import Lake
+from resources.webdataset import ShardContents, read_shard
+
+from ..algorithms.identity import uid_halves
+from ..graph import Graph, Key
+from ..recipe import Recipe
+from .catalogue import asset_spec, check_spec, reason_counts
+from .checks import accounting, unique_uid
+from .partitions import stored_path
+from .step import Project, Step
+
+_POOL: Key = ("raw_pool",)
+_REJECTED: Key = ("rejected_samples",)
+
+
+def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
+    """`raw_pool` and `rejected_samples`, made together in one pass over the shard's tar."""
+    settings = recipe.file.pool
+
+    @dg.multi_asset(
+        name="raw_pool",
+        specs=[asset_spec(graph[_POOL], _POOL_MEANING), asset_spec(graph[_REJECTED], _REJECTED_MEANING)],
+        check_specs=[
+            check_spec(_POOL, "accounting", "samples in the tar = accepted + rejected", graph),
+            check_spec(_POOL, "unique_uid", "no uid occurs twice in the shard", graph),
+        ],
+    )
+    def raw_pool(context: dg.AssetExecutionContext, lake: Lake):
+        step = Step(Project(recipe, graph, lake), _POOL, context.partition_key, context.run.run_id)
+        path = step.files[context.partition_key]
+        contents = read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify)
+        rejected = step.write(_REJECTED, _rejected_columns(contents))
+        accepted = step.write(_POOL, _pool_columns(contents, stored_path(recipe, path)))
+        reasons = reason_counts(contents.rejected["reason"])
+        context.log.info(f"{path.name}: {accepted.rows:,} accepted, {rejected.rows:,} rejected {reasons}")
+        stored = lake.read("raw_pool", shard=step.shard, columns=["uid_hi", "uid_lo"])
+        checks = [
+            accounting(_POOL, contents.samples_seen, len(stored), reasons),
+            unique_uid(_POOL, stored["uid_hi"].to_numpy(), stored["uid_lo"].to_numpy()),
+        ]
+        remarks = reason_counts(code for line in contents.kept["remarks"] for code in line.split(",") if code)
+        metadata = {"samples_seen": contents.samples_seen, "remarks": remarks}
+        yield step.result(_POOL, accepted, metadata, checks)
+        yield step.result(_REJECTED, rejected, {"by_reason": reasons}, [])
+
+    return [raw_pool]
+
+
+def _pool_columns(contents: ShardContents, tar: str) -> dict[str, pa.Array | np.ndarray]:
+    kept = contents.kept
+    uid_hi, uid_lo = uid_halves(kept["uid"])
+    columns = {name: pa.array(values) for name, values in kept.items() if name != "uid"}
+    return {**columns, "uid_hi": uid_hi, "uid_lo": uid_lo, "tar": pa.repeat(tar, len(uid_hi))}
+
+
+def _rejected_columns(contents: ShardContents) -> dict[str, pa.Array]:
+    columns = {name: pa.array(values) for name, values in contents.rejected.items()}
+    columns["rejected_offset_bytes"] = columns.pop("offset_bytes")
+    return columns
+
+
+_POOL_MEANING = """Every usable sample of a shard: identity, caption, source, image facts and where its bytes lie.
+
+    Image bytes stay in the tar; `tar`, `offset_bytes` and `image_bytes` say where. Width and height come from the image
+    header, never from the json beside it. A sample is either here or in rejected_samples.
+    """
+_REJECTED_MEANING = """Every sample of a shard that is not in raw_pool, with the reason.
+
+    Broken or missing images, decompression bombs, missing or undecodable captions, malformed json, repeated uids, and the
+    unread tail of a damaged tar as one row.
+    """

@@ -1,0 +1,184 @@
+"""One partition of one artifact being made: what it reads, what it writes, and the record of both.
+
+Every asset goes through here, so that alignment of rows, data versions and recorded lineage are right in one place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from resources.delta import Lake
+
+from ..algorithms.digest import table_digest
+from ..algorithms.identity import uid_digest
+from ..errors import LakeError, PoolError
+from ..graph import Graph, Key, Node
+from ..lineage.freshness import Fingerprint, partition_name, present_fingerprint
+from ..recipe import Recipe
+from ..tables import SHARD
+from .partitions import pool_stamp, shard_files, stored_path
+
+FAILED_CHECKS = "failed_checks"
+Records = dict[str | None, dict[str, object]]
+_POOL: Key = ("raw_pool",)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A recipe, its graph, and the lake that holds its tables."""
+
+    recipe: Recipe
+    graph: Graph
+    lake: Lake
+
+    def records(self, key: Key) -> Records:
+        """What each partition of an artifact was last made from."""
+        return self.lake.records(self.graph[key].name)
+
+    def stamps(self, node: Node, shard: str | None, files: Mapping[str, Path]) -> dict[str, str]:
+        """Stamps of the files outside the lake that a partition reads."""
+        if node.key in (_POOL, ("rejected_samples",)) and shard is not None:
+            return pool_stamp(self.recipe, files[shard])
+        checkpoint = self.checkpoint
+        if node.key == ("encoder",) and checkpoint is not None:
+            status = checkpoint.stat()
+            return {f"file:{stored_path(self.recipe, checkpoint)}": f"{status.st_size}:{status.st_mtime_ns}"}
+        return {}
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The encoder's checkpoint, if the recipe names a file and not a tag."""
+        pretrained = self.recipe.file.encoder.pretrained
+        if pretrained is None or not (self.recipe.folder / pretrained).is_file():
+            return None
+        return (self.recipe.folder / pretrained).resolve()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table partition that was just written, with the record of what it was made from."""
+
+    table: pa.Table
+    record: dict[str, object]
+    delta_version: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.table)
+
+
+class Step:
+    """One run of one asset on one partition.
+
+    Takes the fingerprint before anything is read, so that an input which changes meanwhile leaves this partition out of
+    date rather than silently stale.
+    """
+
+    def __init__(self, project: Project, key: Key, shard: str | None, run_id: str) -> None:
+        """Args: the project, what is made, which shard of it (None: no shards), and the Dagster run that makes it.
+
+        Raises:
+            LakeError: an input has not been materialized, or the shard is not in the pool.
+        """
+        self.project, self.node, self.shard, self.run_id = project, project.graph[key], shard, run_id
+        self.files = shard_files(project.recipe)
+        self.shards = list(self.files)
+        if not self.files:
+            raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; there is nothing to read")
+        if shard is not None and shard not in self.files:
+            raise LakeError(f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}")
+        self._records = {source: project.records(source) for source in {*self.node.inputs, _POOL} if source != key}
+        versions = {source: data_versions(records) for source, records in self._records.items()}
+        stamps = project.stamps(self.node, shard, self.files)
+        self.fingerprint: Fingerprint = present_fingerprint(
+            self.node, shard, project.graph, self.shards, versions, stamps
+        )
+
+    def read(self, key: Key, columns: list[str] | None = None, shard: str | None = None) -> pa.Table:
+        """One partition of an input: this step's own shard, or the one named.
+
+        Raises:
+            LakeError: its rows were numbered by another version of the pool's shard than the present one.
+        """
+        source = self.project.graph[key]
+        part = (shard or self.shard) if source.is_sharded else None
+        name = partition_name(source.name, part)
+        if part is not None and self._digest(key, part) != self._digest(_POOL, part):
+            raise LakeError(f"{name} is not aligned with {partition_name('raw_pool', part)}; materialize {name} again")
+        rows = self.project.lake.read(source.name, shard=part, columns=columns)
+        expected = self._records[key][part]["rows"]
+        if len(rows) != expected:
+            raise LakeError(f"{name} has {len(rows)} rows, its commit recorded {expected}; materialize {name} again")
+        return rows
+
+    def write(self, key: Key, rows: Mapping[str, pa.Array | np.ndarray], data_version: str | None = None) -> Written:
+        """Replace this step's partition of a table; `rows` has all its columns but `shard`.
+
+        `data_version` replaces the digest of the columns where something else identifies the content.
+        """
+        node = self.project.graph[key]
+        count = len(next(iter(rows.values())))
+        columns = {SHARD.name: pa.repeat(self.shard or "", count), **rows} if node.is_sharded else dict(rows)
+        arrays = [_as_type(columns[field.name], field.type) for field in node.table.schema]
+        table = pa.Table.from_arrays(arrays, schema=node.table.schema)
+        version = data_version or table_digest(table.drop_columns([SHARD.name]) if node.is_sharded else table)
+        if key == _POOL:
+            digest = uid_digest(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy())
+        else:
+            digest = self._digest(_POOL, self.shard) if _POOL in self._records else None
+        record = {
+            "asset": node.name,
+            SHARD.name: self.shard,
+            "data_version": version,
+            "rows": len(table),
+            "uid_digest": digest,
+            "run_id": self.run_id,
+            **self.fingerprint.as_record(),
+        }
+        return Written(table, record, self.project.lake.write(node.name, table, shard=self.shard, record=record))
+
+    def result(
+        self, key: Key, written: Written, metadata: Mapping[str, object], checks: list[dg.AssetCheckResult]
+    ) -> dg.MaterializeResult:
+        """What Dagster records: the same data version as the lake, and where to find the rows.
+
+        A blocking check that failed is written into the lake's record too, so that nothing reads the partition later on.
+        """
+        failed = [str(c.check_name) for c in checks if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR]
+        if failed:
+            record = {**written.record, FAILED_CHECKS: failed}
+            self.project.lake.write(self.project.graph[key].name, written.table, shard=self.shard, record=record)
+        rows = "dagster/partition_row_count" if self.shard is not None else "dagster/row_count"
+        place = {
+            rows: written.rows,
+            "dagster/uri": self.project.lake.uri(self.project.graph[key].name),
+            "delta_version": written.delta_version,
+            "inputs": dg.MetadataValue.json(dict(list(self.fingerprint.inputs.items())[:50])),
+        }
+        return dg.MaterializeResult(
+            asset_key=dg.AssetKey(key),
+            data_version=dg.DataVersion(str(written.record["data_version"])),
+            metadata={**place, **metadata},
+            check_results=checks,
+        )
+
+    def _digest(self, key: Key, part: str | None) -> object:
+        record = self._records[key].get(part)
+        return None if record is None else record.get("uid_digest")
+
+
+def data_versions(records: Records) -> dict[str | None, str]:
+    """Data version of each partition that may be read; those that failed a blocking check may not."""
+    return {part: str(record["data_version"]) for part, record in records.items() if not record.get(FAILED_CHECKS)}
+
+
+def _as_type(values: pa.Array | pa.ChunkedArray | np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Values as one array of the stored type; NaN becomes NULL, since a NaN is a number that was not measured."""
+    if isinstance(values, np.ndarray):
+        return pa.array(values, type=kind, from_pandas=True)
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return array if array.type == kind else array.cast(kind)

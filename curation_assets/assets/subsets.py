@@ -1,0 +1,178 @@
+"""Subsets: decisions over stored scores, each row kept or dropped by a named filter with its value and threshold."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from resources.delta import Lake
+
+from ..algorithms.decisions import Decisions, Rows, decide, label
+from ..algorithms.order_statistics import fraction_cut
+from ..errors import LakeError
+from ..graph import Graph, Key, column_owners, cut_key
+from ..recipe import Recipe, SubsetPlan
+from ..spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
+from .catalogue import asset_spec, check_spec, reason_counts
+from .checks import accounting, kept_fraction
+from .gallery import gallery
+from .step import Project, Step
+
+_POOL: Key = ("raw_pool",)
+
+
+def subset_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
+    """For every subset of the recipe: its rows, its decisions, and one cut per fraction among its filters."""
+    return [
+        definition
+        for plan in recipe.subsets
+        for definition in (
+            *(_cut(plan, number, fraction, recipe, graph) for number, fraction in enumerate(fractions(plan.keep))),
+            _subset(plan, recipe, graph),
+        )
+    ]
+
+
+def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    key, ledger = ("subsets", plan.name), ("decisions", plan.name)
+    source = f"the subset `{plan.source}`" if plan.source else "the whole pool"
+    meaning = f"Rows of {source} that pass: {label(plan.keep)}."
+
+    @dg.multi_asset(
+        name=f"subsets__{plan.name}",
+        specs=[asset_spec(graph[key], meaning), asset_spec(graph[ledger], f"{_LEDGER_MEANING} {meaning}")],
+        check_specs=[
+            check_spec(key, "accounting", "rows of the source = kept + dropped by a named filter", graph),
+            check_spec(key, "kept_fraction", "the share kept is within the recipe's bounds", graph, is_blocking=False),
+        ],
+    )
+    def subset(context: dg.AssetExecutionContext, lake: Lake):
+        step = Step(Project(recipe, graph, lake), key, context.partition_key, context.run.run_id)
+        rows = step.read(_POOL if plan.source is None else ("subsets", plan.source), ["row", "uid_hi", "uid_lo"])
+        keep = with_cuts(plan.keep, _read_cuts(step, plan))
+        uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
+        decisions = decide(keep, Rows(_score_columns(step, keep, rows["row"]), uid_hi, uid_lo))
+        decided = step.write(ledger, {**_columns(rows, ("row", "uid_hi", "uid_lo")), **ledger_columns(decisions)})
+        kept_rows = rows.filter(pa.array(decisions.is_kept))
+        written = step.write(key, _columns(kept_rows, ("row", "uid_hi", "uid_lo")))
+        reasons = reason_counts(decisions.filter)
+        context.log.info(f"{plan.name}[{step.shard}]: kept {written.rows:,} of {len(rows):,}, dropped by {reasons}")
+        checks = [
+            accounting(key, len(rows), written.rows, reasons),
+            kept_fraction(key, written.rows, len(rows), plan.kept_fraction),
+        ]
+        metadata = {"rows_in": len(rows), "dropped_by": reasons}
+        if len(rows):
+            metadata["kept_fraction"] = written.rows / len(rows)
+        pictures = gallery(lake.read("raw_pool", shard=step.shard), rows["row"].to_numpy(), decisions, recipe)
+        yield step.result(key, written, {**metadata, **pictures}, checks)
+        yield step.result(ledger, decided, metadata, [])
+
+    return subset
+
+
+def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    key = cut_key(plan.name, number)
+    over = "the whole pool" if fraction.over == "pool" or plan.source is None else f"the subset `{plan.source}`"
+    meaning = f"Last row of the best {fraction.fraction:.6g} of {over} by {fraction.column}; ties are decided by uid."
+
+    @dg.multi_asset(name="__".join(key), specs=[asset_spec(graph[key], meaning)])
+    def cut(context: dg.AssetExecutionContext, lake: Lake):
+        step = Step(Project(recipe, graph, lake), key, None, context.run.run_id)
+        population = graph[key].inputs[0]
+        parts = [_population(step, population, fraction.column, shard) for shard in step.shards]
+        value, uid_hi, uid_lo = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        found = fraction_cut(value, uid_hi, uid_lo, fraction.fraction, fraction.keep)
+        last_hi, last_lo = (np.array([half], np.uint64).view(np.int64) for half in found.last_uid)
+        columns = {
+            "fraction": pa.array([fraction.fraction]),
+            "population": pa.array([found.population]),
+            "cut_rows": pa.array([found.rows]),
+            "cut_value": pa.array([found.value], pa.float64()),
+            "cut_uid_hi": last_hi,
+            "cut_uid_lo": last_lo,
+        }
+        written = step.write(key, columns)
+        context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
+        metadata = {"population": found.population, "kept": found.rows}
+        if found.value is not None:
+            metadata["cut_value"] = found.value
+        return step.result(key, written, metadata, [])
+
+    return cut
+
+
+def ledger_columns(decisions: Decisions) -> dict[str, pa.Array | np.ndarray]:
+    """Decisions as columns of the ledger; numbers and texts have columns of their own."""
+    columns: dict[str, pa.Array | np.ndarray] = {
+        "is_kept": decisions.is_kept,
+        "filter": pa.array(decisions.filter, pa.string()),
+        "column": pa.array(decisions.column, pa.string()),
+        "comparison": pa.array(decisions.comparison, pa.string()),
+    }
+    for name in ("value", "threshold"):
+        values = getattr(decisions, name)
+        columns[name] = pa.array([None if isinstance(v, str) else v for v in values], pa.float64())
+        columns[f"{name}_text"] = pa.array([v if isinstance(v, str) else None for v in values], pa.string())
+    return columns
+
+
+def _columns(rows: pa.Table, names: tuple[str, ...]) -> dict[str, pa.Array]:
+    return {name: rows[name].combine_chunks() for name in names}
+
+
+def _score_columns(step: Step, keep: Keep, row: pa.ChunkedArray) -> Mapping[str, pa.Array]:
+    """The score columns that a tree of filters names, at the given rows."""
+    owners = column_owners()
+    wanted: dict[Key, list[str]] = {}
+    for column in dict.fromkeys(c.column for leaf in leaves(keep) for c in leaf.conditions):
+        wanted.setdefault(owners[column], []).append(column)
+    found: dict[str, pa.Array] = {}
+    for owner, columns in wanted.items():
+        table = step.read(owner, ["row", *columns])
+        at = _positions(table["row"].to_numpy(), row.to_numpy(), "/".join(owner))
+        found |= {column: table[column].combine_chunks().take(at) for column in columns}
+    return found
+
+
+def _positions(have: np.ndarray, wanted: np.ndarray, name: str) -> pa.Array:
+    """Where each wanted row stands in a table that is sorted by row.
+
+    Raises:
+        LakeError: a row is missing there.
+    """
+    at = np.searchsorted(have, wanted)
+    if len(wanted) and (at.max(initial=0) >= len(have) or not np.array_equal(have[at], wanted)):
+        raise LakeError(f"{name} lacks rows that its subset reads; materialize {name} again")
+    return pa.array(at)
+
+
+def _read_cuts(step: Step, plan: SubsetPlan) -> dict[Fraction, Condition]:
+    """The condition that each fraction of the subset means, from its cut."""
+    found = {}
+    for number, fraction in enumerate(fractions(plan.keep)):
+        cut = step.read(cut_key(plan.name, number)).to_pylist()[0]
+        comparison = ">=" if fraction.keep == "high" else "<="
+        nothing = np.inf if fraction.keep == "high" else -np.inf
+        value = nothing if cut["cut_value"] is None else cut["cut_value"]
+        last_uid = tuple(int(np.int64(cut[half]).view(np.uint64)) for half in ("cut_uid_hi", "cut_uid_lo"))
+        found[fraction] = Condition(fraction.column, comparison, value, last_uid)
+    return found
+
+
+def _population(step: Step, source: Key, column: str, shard: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Value and uid of every row of a shard that the fraction is taken of; NaN where there is no value."""
+    rows = step.read(source, ["row", "uid_hi", "uid_lo"], shard)
+    owner = column_owners()[column]
+    scores = step.read(owner, ["row", column], shard)
+    at = _positions(scores["row"].to_numpy(), rows["row"].to_numpy(), "/".join(owner))
+    value = scores[column].combine_chunks().take(at)
+    kind = value.type.to_pandas_dtype()
+    if value.null_count and not np.issubdtype(kind, np.floating):
+        kind = np.float64  # integers have no NaN; every 32-bit integer is exact as float64
+    filled = value.cast(pa.from_numpy_dtype(kind)).to_numpy(zero_copy_only=False)
+    return filled, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
+
+
+_LEDGER_MEANING = "Why each row of the source was kept or dropped: first failing filter, value, threshold."

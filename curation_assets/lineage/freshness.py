@@ -1,0 +1,103 @@
+"""The one rule that says what is out of date: recorded fingerprints against present ones. Pure; nothing else decides.
+
+A partition is out of date when it is missing, its code version changed, its own parameters changed, or the data version of
+an input that it really reads differs from the recorded one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from ..errors import LakeError
+from ..graph import Graph, Key, Node, partitions
+
+# Data version of each partition that exists: {asset: {shard or None: version}}.
+Versions = Mapping[Key, Mapping[str | None, str]]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a partition depends on: `inputs` maps names such as `embeddings[00000]` to data versions."""
+
+    code_version: str
+    parameters: Mapping[str, object]
+    inputs: Mapping[str, str]
+
+    def as_record(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def partition_name(name: str, shard: str | None) -> str:
+    """An artifact's partition for people and records: `embeddings[00000]`, or `centroids`."""
+    return name if shard is None else f"{name}[{shard}]"
+
+
+def input_partitions(node: Node, shard: str | None, graph: Graph, shards: list[str]) -> list[tuple[Node, str | None]]:
+    """Partitions that one partition of a node reads: its own shard, or all shards for a node without shards."""
+    sources = [graph[key] for key in node.inputs]
+    return [
+        (source, part)
+        for source in sources
+        for part in ([shard] if node.is_sharded and source.is_sharded else partitions(source, shards))
+    ]
+
+
+def present_fingerprint(
+    node: Node, shard: str | None, graph: Graph, shards: list[str], versions: Versions, stamps: Mapping[str, str]
+) -> Fingerprint:
+    """Fingerprint that a partition would be made with now.
+
+    Args:
+        node: what would be made.
+        shard: which partition of it.
+        graph: all nodes.
+        shards: all shards of the pool.
+        versions: data versions of what exists.
+        stamps: files outside the lake that it reads, by name, with a stamp that changes when they do.
+
+    Raises:
+        LakeError: an input does not exist yet.
+    """
+    inputs = dict(stamps)
+    for source, part in input_partitions(node, shard, graph, shards):
+        version = versions.get(source.key, {}).get(part)
+        name = partition_name(source.name, part)
+        if version is None:
+            raise LakeError(
+                f"{partition_name(node.name, shard)} reads {name}, which has not been materialized or failed a "
+                "blocking check; materialize it first, or run curate apply"
+            )
+        inputs[name] = version
+    return Fingerprint(node.code_version, dict(node.parameters), inputs)
+
+
+def reasons_out_of_date(recorded: Mapping[str, object] | None, present: Fingerprint) -> list[str]:
+    """Why a partition is out of date, as lines for people; empty when it is up to date.
+
+    Args:
+        recorded: the record of the commit that wrote it, with code_version, parameters and inputs; None when it is missing.
+        present: what it would be made with now.
+    """
+    if recorded is None:
+        return ["missing"]
+    reasons = []
+    if recorded.get("code_version") != present.code_version:
+        reasons.append(f"code version {recorded.get('code_version')} -> {present.code_version}")
+    reasons += _differences("parameter", recorded.get("parameters"), present.parameters)
+    reasons += _differences("input", recorded.get("inputs"), present.inputs)
+    return reasons
+
+
+def _differences(kind: str, recorded: object, present: Mapping[str, object]) -> list[str]:
+    before = recorded if isinstance(recorded, Mapping) else {}
+    lines = []
+    for name in sorted(before.keys() | present.keys()):
+        old, new = before.get(name, "absent"), present.get(name, "absent")
+        if old != new:
+            lines.append(f"{kind} {name}: {_short(old)} -> {_short(new)}")
+    return lines
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

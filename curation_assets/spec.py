@@ -1,0 +1,181 @@
+"""What a method file declares: a score with its columns, a filter with its conditions, and trees of filters.
+
+Nothing here computes. `algorithms.decisions` evaluates the trees, `assets` turns the declarations into Dagster assets.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from .errors import SchemaError
+from .tables import Column
+
+Values = np.ndarray | pa.Array
+Parameter = float | int | str | bool | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number (or label) per sample, measured from columns and never compared with anything.
+
+    Args:
+        compute: its positional parameters name columns of `tables`, its keyword-only parameters are settings. Gets one
+            array per column, without NULL rows; returns one array, or a dict of arrays by column name.
+        columns: what it makes, in the order returned.
+        source: paper, or reference code with commit, that defines the number.
+        version: raised when the numbers change, never otherwise.
+        keep: which end of the first column is worth keeping, for fractions.
+    """
+
+    compute: Callable[..., Values | dict[str, Values]]
+    columns: tuple[Column, ...]
+    source: str
+    version: str
+    keep: Literal["high", "low"] = "high"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the columns that it reads."""
+        kinds = inspect.Parameter
+        return tuple(
+            p.name for p in inspect.signature(self.compute).parameters.values() if p.kind is not kinds.KEYWORD_ONLY
+        )
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.compute) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A row passes when its value compares with the threshold; NULL never passes.
+
+    `last_uid` (high and low half, unsigned) is set for exact fractions: of the rows equal to the threshold only those up to
+    this uid pass.
+    """
+
+    column: str
+    comparison: Literal["==", ">=", "<="]
+    threshold: float | int | str
+    last_uid: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Fraction:
+    """The best share of a population; it becomes a `Condition` once the population's cut is known."""
+
+    column: str
+    fraction: float
+    keep: Literal["high", "low"]
+    over: Literal["source", "pool"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A keep rule over stored scores.
+
+    Args:
+        conditions: keyword-only parameters are the settings of the recipe, annotated for pydantic with bounds and units;
+            returns the conditions which must all hold.
+        source: paper, or reference code with commit, that defines the rule.
+        version: raised when the meaning of the parameters changes.
+    """
+
+    conditions: Callable[..., tuple[Condition | Fraction, ...]]
+    source: str
+    version: str
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.conditions) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One filter with its settings, and the conditions that they mean."""
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    version: str
+    conditions: tuple[Condition | Fraction, ...]
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Passes when every part passes; the first that does not is the reason."""
+
+    parts: tuple["Keep", ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Passes when one part passes."""
+
+    parts: tuple["Keep", ...]
+
+
+@dataclass(frozen=True)
+class Not:
+    """Passes when the part does not; a NULL inside passes neither way."""
+
+    part: "Keep"
+
+
+Keep = Leaf | AllOf | AnyOf | Not
+
+
+def leaves(keep: Keep) -> list[Leaf]:
+    """All filters of a tree, left to right."""
+    match keep:
+        case Leaf():
+            return [keep]
+        case Not(part):
+            return leaves(part)
+        case AllOf(parts) | AnyOf(parts):
+            return [leaf for part in parts for leaf in leaves(part)]
+
+
+def fractions(keep: Keep) -> list[Fraction]:
+    """All fractions of a tree, left to right, each once."""
+    found = [c for leaf in leaves(keep) for c in leaf.conditions if isinstance(c, Fraction)]
+    return list(dict.fromkeys(found))
+
+
+def with_cuts(keep: Keep, cuts: Mapping[Fraction, Condition]) -> Keep:
+    """The same tree with every fraction replaced by the condition that its cut means.
+
+    Raises:
+        SchemaError: a fraction has no cut.
+    """
+    match keep:
+        case Leaf():
+            missing = [c for c in keep.conditions if isinstance(c, Fraction) and c not in cuts]
+            if missing:
+                raise SchemaError(f"filter {keep.name!r} needs the cut of {missing[0]}; given: {list(cuts)}")
+            conditions = tuple(cuts[c] if isinstance(c, Fraction) else c for c in keep.conditions)
+            return Leaf(keep.name, keep.parameters, keep.version, conditions)
+        case Not(part):
+            return Not(with_cuts(part, cuts))
+        case AllOf(parts):
+            return AllOf(tuple(with_cuts(part, cuts) for part in parts))
+        case AnyOf(parts):
+            return AnyOf(tuple(with_cuts(part, cuts) for part in parts))
+
+
+def describe(keep: Keep) -> dict[str, object]:
+    """A tree as plain JSON values: what a subset's parameters are, for fingerprints and for people."""
+    match keep:
+        case Leaf():
+            return {"filter": keep.name, "version": keep.version, **keep.parameters}
+        case Not(part):
+            return {"not": describe(part)}
+        case AllOf(parts):
+            return {"all": [describe(part) for part in parts]}
+        case AnyOf(parts):
+            return {"any": [describe(part) for part in parts]}

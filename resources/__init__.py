@@ -1,0 +1,1 @@
+"""What needs a disk, a model or an accelerator: each module makes columns and imports nothing of ours but the errors."""
