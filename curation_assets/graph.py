@@ -109,7 +109,13 @@ def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
     parameters = recipe.file.pool.model_dump(mode="json", include={"max_image_pixels", "verify"})
     yield Node(("raw_pool",), "pool", RAW_POOL, (), CODE_VERSIONS["raw_pool"], parameters)
     yield Node(
-        ("rejected_samples",), "pool", REJECTED_SAMPLES, (), CODE_VERSIONS["raw_pool"], parameters, made_with=("raw_pool",)
+        ("rejected_samples",),
+        "pool",
+        REJECTED_SAMPLES,
+        (),
+        CODE_VERSIONS["raw_pool"],
+        parameters,
+        made_with=("raw_pool",),
     )
 
 
@@ -130,9 +136,7 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
     yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
     precision = {"precision": file.encoder.precision}
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(
-        ("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], precision
-    )
+    yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], precision)
     clusters = file.clusters.model_dump(mode="json")
     features: tuple[Key, ...] = (("raw_pool",), ("embeddings",))
     yield Node(("centroids",), "clusters", CENTROIDS, features, CODE_VERSIONS["centroids"], clusters)

@@ -75,7 +75,9 @@ RAW_POOL = Table(
         Column("offset_bytes", pa.int64(), "position of the image bytes in the tar", bounds=(0, None)),
         Column("image_bytes", pa.int64(), "length of the image bytes", bounds=(1, None)),
         Column("licence", pa.string(), "licence as stated by the source", is_nullable=True),
-        Column("is_sha256_matching", pa.bool_(), "whether the sha256 in the json is that of the bytes", is_nullable=True),
+        Column(
+            "is_sha256_matching", pa.bool_(), "whether the sha256 in the json is that of the bytes", is_nullable=True
+        ),
         Column("remarks", pa.string(), "what was odd but not fatal, comma separated codes"),
         Column("extra", pa.string(), "all other json fields, as canonical JSON", is_nullable=True),
     )

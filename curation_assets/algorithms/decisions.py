@@ -58,7 +58,9 @@ def decide(keep: Keep, rows: Rows) -> Decisions:
     """
     wanted = {condition.column for leaf in leaves(keep) for condition in leaf.conditions}
     if wanted - set(rows.columns):
-        raise SchemaError(f"filters ask for columns {sorted(wanted - set(rows.columns))}; given: {sorted(rows.columns)}")
+        raise SchemaError(
+            f"filters ask for columns {sorted(wanted - set(rows.columns))}; given: {sorted(rows.columns)}"
+        )
     passes, _ = _evaluate(keep, rows)
     decisions = Decisions(passes)
     open_rows = ~passes
@@ -153,9 +155,7 @@ def _explain(part: Keep, where: np.ndarray, rows: Rows, decisions: Decisions) ->
             decisions.comparison[here] = f"not {condition.comparison}" if is_negated else condition.comparison
             decisions.value[here] = column.to_pylist()
             is_text = isinstance(condition.threshold, str)
-            decisions.threshold[here] = (
-                condition.threshold if is_text else stored_threshold(condition, _dtype(column))
-            )
+            decisions.threshold[here] = condition.threshold if is_text else stored_threshold(condition, _dtype(column))
 
 
 def _dtype(column: pa.Array) -> np.dtype:

@@ -52,7 +52,9 @@ def _returned(score: Score, name: str, by_name: Mapping[str, Values], n: int) ->
         return pa.array([], next(c.type for c in score.columns if c.name == name))
     declared = {column.name for column in score.columns}
     if set(by_name) != declared:
-        raise SchemaError(f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}")
+        raise SchemaError(
+            f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}"
+        )
     values = pa.array(by_name[name], from_pandas=True)
     if len(values) != n:
         raise SchemaError(f"{score.compute.__name__} returned {len(values)} values of {name} for {n} rows")

@@ -66,7 +66,9 @@ def read_state(project: Project) -> State:
     """
     files = shard_files(project.recipe)
     if not files:
-        raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; give existing tars, or draw a demo pool")
+        raise PoolError(
+            f"pool.path {project.recipe.file.pool.path!r} matches no file; give existing tars, or draw a demo pool"
+        )
     return State(project, files, {key: project.records(key) for key in project.graph})
 
 
@@ -186,7 +188,9 @@ def _settle(
             checks = state.failed_checks(node, shard)
             if (ran is not None and shard in still) or checks:
                 broken.add((node.key, shard))
-                applied.failed.setdefault(name, f"failed blocking checks: {', '.join(checks)}" if checks else "not written")
+                applied.failed.setdefault(
+                    name, f"failed blocking checks: {', '.join(checks)}" if checks else "not written"
+                )
             elif ran is not None:
                 applied.materialized[name] = ran
 
@@ -196,5 +200,3 @@ def _end_killed_runs(instance: dg.DagsterInstance) -> None:
     filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "apply"})
     for run in instance.get_runs(filters=filters):
         instance.report_run_failed(run, "the process that made this run ended before it did")
-
-

@@ -87,7 +87,9 @@ def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "reason": embeddings["reason"],
         }
         written = step.write(_ASSIGNMENTS, rows)
-        context.log.info(f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters")
+        context.log.info(
+            f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters"
+        )
         metadata = {
             "not_measured": reason_counts(embeddings["reason"].to_pylist()),
             "similarity": inline(histogram(similarity[is_measured]), "cosine similarity to the centroid"),

@@ -33,7 +33,9 @@ def filter_network_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinit
     @dg.multi_asset(name="filter_network", specs=[asset_spec(graph[_NETWORK], _MEANING)], pool="gpu")
     def filter_network(context: dg.AssetExecutionContext, lake: Lake):
         if not lake.is_local:
-            raise EncoderError(f"filter_network keeps its checkpoints in the lake, which must be a folder; it is {lake.root}")
+            raise EncoderError(
+                f"filter_network keeps its checkpoints in the lake, which must be a folder; it is {lake.root}"
+            )
         step = Step(Project(recipe, graph, lake), _NETWORK, None, context.run.run_id)
         pairs = _training_pairs(step, ("subsets", section.train_on), section.max_pairs, section.seed)
         context.log.info(f"training on {len(pairs):,} pairs of {section.train_on} for {section.epochs} epochs")

@@ -90,7 +90,9 @@ class Step:
         if not self.files:
             raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; there is nothing to read")
         if shard is not None and shard not in self.files:
-            raise LakeError(f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}")
+            raise LakeError(
+                f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}"
+            )
         self._records = {source: project.records(source) for source in {*self.node.inputs, _POOL} if source != key}
         versions = {source: data_versions(records) for source, records in self._records.items()}
         stamps = project.stamps(self.node, shard, self.files)

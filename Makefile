@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine with Python 3.11+, make and git:
+#   make demo   set up, draw a pool, curate it, print what was kept and what was caught
+#   make test   set up, run the whole suite
+# and `make ui` opens the same Dagster instance in the browser.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME := $(CURDIR)/.dagster
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: demo test fast ui lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/curate demo .
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/.installed
+	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu"
+
+ui: $(VENV)/.installed
+	@mkdir -p $(DAGSTER_HOME)
+	@test -e $(DAGSTER_HOME)/dagster.yaml || ln -s ../dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]" -c .ci/constraints.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .dagster lake pool report truth.parquet

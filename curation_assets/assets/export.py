@@ -1,0 +1,83 @@
+"""Subsets as files that other tools read."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..algorithms.identity import uid_hex, uid_order
+from ..errors import ArgumentError, LakeError
+from ..tables import RAW_POOL
+from .step import Project
+
+FORMATS = ("datacomp", "parquet")
+
+
+def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[Path, int]:
+    """Write a subset to a file.
+
+    Args:
+        project: recipe, graph and lake.
+        subset: name in the recipe.
+        form: `datacomp`, the uids as `.npy` of dtype `u8,u8`, ascending, as DataComp's resharder reads it; or `parquet`, one
+            row per sample with uid, caption, url and where the image bytes lie.
+        out: file to write; replaced if it exists.
+
+    Returns:
+        The file, and the number of rows.
+
+    Raises:
+        ArgumentError: unknown subset or format, or `out` cannot be written.
+        LakeError: the subset has not been materialized, or only in part.
+    """
+    names = [plan.name for plan in project.recipe.subsets]
+    if subset not in names:
+        raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
+    if form not in FORMATS:
+        raise ArgumentError(f"unknown format {form!r}; known: {', '.join(FORMATS)}")
+    made, pool = set(project.records(("subsets", subset))), set(project.records(("raw_pool",)))
+    if not made or made != pool:
+        raise LakeError(f"subset {subset!r} exists for {len(made)} of {len(pool)} shards; run curate apply first")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        rows = (
+            _write_uids(project, subset, temporary) if form == "datacomp" else _write_rows(project, subset, temporary)
+        )
+        temporary.replace(out)
+    except OSError as error:
+        raise ArgumentError(f"cannot write {out}: {error.strerror or error}; give another --out") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return out, rows
+
+
+def _write_uids(project: Project, subset: str, path: Path) -> int:
+    uid = project.lake.read(f"subsets/{subset}", columns=["uid_hi", "uid_lo"])
+    halves = [uid[name].to_numpy().view(np.uint64) for name in ("uid_hi", "uid_lo")]
+    order = uid_order(*halves)
+    pairs = np.empty(len(uid), dtype=[("f0", "<u8"), ("f1", "<u8")])
+    pairs["f0"], pairs["f1"] = halves[0][order], halves[1][order]
+    with path.open("wb") as file:
+        np.save(file, pairs)
+    return len(pairs)
+
+
+def _write_rows(project: Project, subset: str, path: Path) -> int:
+    """Shard by shard, so that memory holds one shard."""
+    columns = [name for name in RAW_POOL.names if name not in ("uid_hi", "uid_lo")]
+    schema = pa.schema([("uid", pa.string()), *((name, RAW_POOL.schema.field(name).type) for name in columns)])
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for shard in project.lake.shards(f"subsets/{subset}"):
+            kept = project.lake.read(f"subsets/{subset}", shard=shard, columns=["row"])["row"].to_numpy()
+            pool = project.lake.read("raw_pool", shard=shard)
+            rows = pool.filter(pa.array(np.isin(pool["row"].to_numpy(), kept)))
+            uid = pa.array(uid_hex(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()), pa.string())
+            writer.write_table(
+                pa.table([uid, *(rows[name].cast(schema.field(name).type) for name in columns)], schema=schema)
+            )
+            count += len(rows)
+    return count

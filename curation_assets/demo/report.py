@@ -1,0 +1,137 @@
+"""The demo's report: one HTML page and its pictures, in a folder that can be opened without a server."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..algorithms.inert import inert
+from ..assets.apply import State
+from ..assets.gallery import thumbnails
+from ..assets.pictures import contact_sheet, fitted
+from ..assets.status import Funnel
+from .scoring import Caught
+
+_SHOWN = 32
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#282c34}"
+    "table{border-collapse:collapse;margin:1rem 0}td,th{border-bottom:1px solid #ddd;padding:.3rem .8rem;text-align:left}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;border:1px solid #ddd}"
+)
+
+
+def write_report(state: State, funnels: Sequence[Funnel], caught: Sequence[Caught], folder: Path) -> Path:
+    """Write index.html and one contact sheet per subset; a report that is there already is replaced.
+
+    Args:
+        state: a lake that is up to date.
+        funnels: of the pool and of each subset.
+        caught: filters against the planted truth.
+        folder: created when missing.
+
+    Returns:
+        Path of index.html.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        "<h1>What was kept, what was dropped, and why</h1>",
+        _table(("set", "from", "in", "kept", "dropped by"), [_funnel_cells(funnel) for funnel in funnels]),
+        "<h2>Filters against the planted truth</h2>",
+        _table(("filter", "planted", "samples", "dropped", "precision", "recall"), [_caught_cells(c) for c in caught]),
+    ]
+    for plan in state.project.recipe.subsets:
+        picture = f"contact_sheet_{plan.name}.png"
+        _subset_sheet(state, plan.name).save(folder / picture)
+        parts.append(
+            f"<h2>{html.escape(plan.name)}</h2><p>Green: kept. Red: dropped, with the first filter that did.</p>"
+        )
+        parts.append(f'<img src="{picture}" alt="contact sheet of {html.escape(plan.name)}">')
+        parts.append(
+            _table(("uid row", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name))
+        )
+    page = f'<!doctype html><meta charset="utf-8"><title>Curation report</title><style>{_STYLE}</style>{"".join(parts)}'
+    index = folder / "index.html"
+    index.write_text(page, encoding="utf-8")
+    return index
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> str:
+    """HTML table; every text is escaped, numbers are aligned."""
+    cells = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="n">{cell:,}</td>' if isinstance(cell, int) else f"<td>{_text(cell)}</td>" for cell in row
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{cells}</table>"
+
+
+def _text(cell: str | float) -> str:
+    return f"{cell:.3f}" if isinstance(cell, float) else html.escape(inert(cell))
+
+
+def _funnel_cells(funnel: Funnel) -> tuple[str | int, ...]:
+    reasons = ", ".join(f"{name} {count:,}" for name, count in funnel.dropped_by.items())
+    return (funnel.subset, funnel.source, funnel.rows_in, funnel.kept, reasons)
+
+
+def _caught_cells(caught: Caught) -> tuple[str | int | float, ...]:
+    return (caught.filter, caught.planted_as, caught.planted, caught.dropped, caught.precision, caught.recall)
+
+
+def _subset_sheet(state: State, subset: str):
+    """Kept and dropped samples, evenly taken from all shards."""
+    pictures = {}
+    for is_kept in (True, False):
+        rows = _spread(state, subset, is_kept)
+        pictures[is_kept] = [fitted(picture, 120) for picture in thumbnails(rows, state.project.recipe, 120)]
+    return contact_sheet(pictures[True], pictures[False], cell_px=120)
+
+
+def _spread(state: State, subset: str, is_kept: bool) -> pa.Table:
+    """At most `_SHOWN` samples of raw_pool that the subset kept or dropped, with the reasons of its ledger."""
+    lake, shards = state.project.lake, list(state.files)
+    parts = []
+    for shard in shards:
+        ledger = lake.read(f"decisions/{subset}", shard=shard)
+        chosen = np.flatnonzero(ledger["is_kept"].to_numpy() == is_kept)
+        chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), -(-_SHOWN // len(shards)))).astype(int)]
+        ledger = ledger.take(pa.array(chosen))
+        pool = lake.read("raw_pool", shard=shard)
+        at = np.searchsorted(pool["row"].to_numpy(), ledger["row"].to_numpy())
+        reasons = ledger.select(
+            ["filter", "column", "comparison", "value", "value_text", "threshold", "threshold_text"]
+        )
+        rows = pool.select(["shard", "row", "key", "text", "tar", "offset_bytes", "image_bytes"]).take(pa.array(at))
+        parts.append(
+            pa.table(
+                {
+                    **dict(zip(rows.column_names, rows.columns, strict=True)),
+                    **dict(zip(reasons.column_names, reasons.columns, strict=True)),
+                }
+            )
+        )
+    return pa.concat_tables(parts).slice(0, _SHOWN)
+
+
+def _dropped_cells(state: State, subset: str) -> list[tuple[str, ...]]:
+    rows = _spread(state, subset, False).to_pylist()
+    return [
+        (
+            f"{row['shard']}/{row['key']}",
+            str(row["filter"]),
+            f"{row['column']} = {_shown(row, 'value')}",
+            f"{row['comparison']} {_shown(row, 'threshold')}",
+            row["text"],
+        )
+        for row in rows
+    ]
+
+
+def _shown(row: dict[str, object], name: str) -> str:
+    number = row[name]
+    return f"{number:.4g}" if isinstance(number, float) else str(row[f"{name}_text"])

@@ -1,0 +1,74 @@
+"""The demo from an empty folder to a report: draw a pool, curate it through Dagster, and hold the result against the truth."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from ..assets.apply import Applied, apply, read_state
+from ..assets.build import build_definitions
+from ..assets.partitions import shard_files
+from ..assets.project import open_project
+from ..assets.status import Funnel, pool_funnel, subset_funnels
+from ..errors import PoolError
+from ..recipe import DEFAULT_RECIPE, load_recipe
+from .pool import generate_pool
+from .report import write_report
+from .scoring import Caught, score_filters
+
+_PROJECT_RECIPE = Path(__file__).parents[2] / DEFAULT_RECIPE
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a run of the demo did; `report` is None when something failed."""
+
+    applied: Applied
+    funnels: list[Funnel]
+    caught: list[Caught]
+    report: Path | None
+
+
+def run_demo(
+    folder: Path,
+    size: tuple[int, int, int],
+    instance_of: Callable[[Path], dg.DagsterInstance],
+    report: Callable[[str], None],
+) -> DemoResult:
+    """Run the whole demo in a folder; what is there already and right is not made again.
+
+    Args:
+        folder: takes curation.yaml (unless it has one), pool/, truth.parquet, lake/ and report/.
+        size: shards, samples per shard, seed.
+        instance_of: makes the Dagster instance for the folder.
+        report: takes lines of progress.
+
+    Raises:
+        PoolError: the folder holds another pool, or its recipe reads one.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe_file = folder / DEFAULT_RECIPE
+    if not recipe_file.exists():
+        if not _PROJECT_RECIPE.is_file():
+            raise PoolError(f"{folder} has no {DEFAULT_RECIPE}, and there is none to copy; run the demo from a clone")
+        shutil.copyfile(_PROJECT_RECIPE, recipe_file)
+    recipe = load_recipe(recipe_file)
+    shards, samples, seed = size
+    report(f"drawing {shards} shards of {samples:,} samples in {folder / 'pool'}")
+    truth = generate_pool(folder, shards=shards, samples_per_shard=samples, seed=seed)
+    drawn = {path.resolve() for path in (folder / "pool").glob("*.tar")}
+    if {path.resolve() for path in shard_files(recipe).values()} != drawn:
+        raise PoolError(
+            f"{recipe_file} does not read exactly the demo pool in {folder / 'pool'}; set pool.path to pool/*.tar"
+        )
+    project = open_project(recipe)
+    applied = apply(project, build_definitions(recipe), instance_of(folder), report)
+    if applied.failed or applied.held_back:
+        return DemoResult(applied, [], [], None)
+    state = read_state(project)
+    funnels = [pool_funnel(state), *subset_funnels(state)]
+    caught = score_filters(state, truth)
+    return DemoResult(applied, funnels, caught, write_report(state, funnels, caught, folder / "report"))

@@ -1,0 +1,300 @@
+"""Training a small CLIP: its parts against slow oracles, what it learns, and that being killed changes nothing."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from curation_assets.errors import EncoderError
+from resources.clip import ClipEncoder
+from resources.contrastive import contrastive_loss, deterministic, learning_rate
+from resources.decode import ImageBytes
+from resources.training import TrainingSettings, train_clip
+from resources.training_pairs import MIN_PAIRS, matched_auc, split_pairs
+
+ROOT = Path(__file__).parents[2]
+SMALL = TrainingSettings(
+    **{"image_size_px": 16, "patch_size_px": 8, "width": 32, "image_layers": 1, "text_layers": 1, "heads": 2},
+    **{"embed_dim": 16, "context_length": 12, "epochs": 3, "batch_size": 16, "holdout_fraction": 0.25},
+)
+COLOURS = ("red", "green", "blue", "yellow", "black", "purple")
+
+
+def silent(line):
+    pass
+
+
+def stored(folder, count, seed=0):
+    """`count` squares on a ground, named by their colours, in one file."""
+    rng = np.random.default_rng(seed)
+    rows, texts, content = [], [], b""
+    for _ in range(count):
+        inner, outer = rng.choice(COLOURS, 2, replace=False)
+        picture = Image.new("RGB", (24, 24), str(outer))
+        left, top = rng.integers(4, 9, 2).tolist()
+        ImageDraw.Draw(picture).rectangle((left, top, left + 11, top + 11), fill=str(inner))
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        rows.append((len(content), len(buffer.getvalue())))
+        texts.append(f"a {inner} square on a {outer} ground, number {rng.integers(1000)}")
+        content += buffer.getvalue()
+    path = folder / f"squares-{count}-{seed}.tar"
+    path.write_bytes(content)
+    return [ImageBytes(str(path), *row) for row in rows], texts
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    return stored(tmp_path_factory.mktemp("squares"), 120)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(squares, tmp_path_factory):
+    return train_clip(*squares, settings=SMALL, folder=tmp_path_factory.mktemp("undisturbed"), log=silent)
+
+
+@pytest.mark.parametrize(("count", "scale"), [(1, 0.0), (2, 1.0), (7, 2.659), (16, 4.6)])
+def test_loss_equals_the_sum_written_out(count, scale):
+    rng = np.random.default_rng(count)
+    image, text = rng.normal(size=(2, count, 5))
+    cosine = [[i @ t / np.linalg.norm(i) / np.linalg.norm(t) * np.exp(scale) for t in text] for i in image]
+    by_image = [np.log(sum(np.exp(value) for value in row)) - row[k] for k, row in enumerate(cosine)]
+    by_text = [np.log(sum(np.exp(row[k]) for row in cosine)) - cosine[k][k] for k in range(count)]
+
+    loss = contrastive_loss(torch.tensor(image), torch.tensor(text), torch.tensor(scale))
+
+    assert loss.item() == pytest.approx((np.mean(by_image) + np.mean(by_text)) / 2)
+
+
+def test_loss_of_indifference_is_the_logarithm_of_the_batch():
+    same = torch.ones(8, 3)
+
+    assert contrastive_loss(same, same, torch.tensor(1.0)).item() == pytest.approx(np.log(8))
+
+
+def test_learning_rate_rises_to_its_peak_and_falls_towards_zero():
+    course = replace(SMALL, learning_rate=0.5, warmup_fraction=0.25).course()
+    rates = [learning_rate(step, 40, course) for step in range(40)]
+
+    assert max(rates) == rates[9] == rates[10] == 0.5
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.005
+
+
+def split(images, texts, *, holdout_fraction=0.25, seed=0):
+    return split_pairs(images, texts, side_px=16, holdout_fraction=holdout_fraction, seed=seed)
+
+
+def test_split_depends_on_the_pairs_not_on_their_order(squares):
+    images, texts = squares
+    order = np.random.default_rng(3).permutation(len(images))
+
+    first, second = split(images, texts), split([images[i] for i in order], [texts[i] for i in order])
+
+    for one, other in zip(first[:2], second[:2], strict=True):
+        assert one.digest == other.digest
+        assert one.texts == other.texts
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert len(first.training.texts) + len(first.held_out.texts) == 120
+    assert 15 <= len(first.held_out.texts) <= 45
+    assert split(images, texts, seed=1).held_out.texts != first.held_out.texts
+
+
+def test_equal_pairs_are_never_on_both_sides(squares):
+    images, texts = squares
+
+    training, held_out, _ = split(images * 2, texts * 2)
+
+    assert not set(training.texts) & set(held_out.texts)
+    assert len(training.texts) + len(held_out.texts) == 240
+
+
+def test_undecodable_pairs_are_counted_and_left_out(squares):
+    images, texts = squares
+    broken = ImageBytes(images[0].path, 3, 40)
+
+    assert split([*images, broken], [*texts, "broken"]).undecodable == 1
+    with pytest.raises(
+        EncoderError, match=f"needs {MIN_PAIRS} pairs to learn from.*of 121 pairs, 121 cannot be decoded"
+    ):
+        split([broken] * 121, [*texts, "broken"])
+    with pytest.raises(EncoderError, match="120 images and 3 texts"):
+        split(images, texts[:3])
+
+
+def slow_auc(image, text, texts, others):
+    """The oracle: every matched pair against every swapped one, one by one."""
+    matched = [i @ t for i, t in zip(image, text, strict=True)]
+    swapped = [
+        image[row] @ text[other] for shift in others for row, other in enumerate(shift) if texts[row] != texts[other]
+    ]
+    return np.mean([(m > s) + (m == s) / 2 for m in matched for s in swapped])
+
+
+@pytest.mark.parametrize("count", [2, 3, 17])
+@pytest.mark.parametrize("signal_share", [0.0, 0.5, 1.0])
+def test_auc_equals_counting_pair_by_pair(count, signal_share):
+    rng = np.random.default_rng(count)
+    image = rng.normal(size=(count, 4))
+    text = signal_share * image + (1 - signal_share) * rng.normal(size=(count, 4))
+    texts = [f"text {row % max(2, count - 2)}" for row in range(count)]
+    order = np.random.default_rng([9, 1]).permutation(count)
+    others = [
+        [int(order[(list(order).index(row) - shift) % count]) for row in range(count)]
+        for shift in range(1, min(5, count - 1) + 1)
+    ]
+
+    assert matched_auc(image, text, texts, seed=9) == pytest.approx(slow_auc(image, text, texts, others))
+
+
+def test_auc_of_vectors_that_know_nothing_is_one_half():
+    same = np.ones((6, 2), np.float32)
+
+    assert matched_auc(same, same, list("abcdef"), seed=0) == 0.5
+    with pytest.raises(EncoderError, match="all 6 held-out captions are equal"):
+        matched_auc(same, same, ["a"] * 6, seed=0)
+
+
+def test_trained_network_is_an_encoder_of_that_name(undisturbed, squares):
+    encoder = ClipEncoder(device="cpu", batch_size=16, decode_workers=0).load_network(
+        json.loads(undisturbed.weights.with_suffix(".json").read_text()), undisturbed.weights
+    )
+
+    encoded = encoder.encode(*squares, silent)
+
+    assert undisturbed.weights.name == f"{encoder.weights_sha256}.safetensors"
+    assert undisturbed.config == SMALL.model_config()
+    assert encoder.image_size_px == 16
+    assert encoded.image_embedding.shape == (120, 16)
+    assert encoded.errors == [None] * 120
+    assert len(undisturbed.epoch_losses) == 3
+    assert np.mean(undisturbed.step_losses) == pytest.approx(np.mean(undisturbed.epoch_losses))
+    assert undisturbed.training_pairs + undisturbed.holdout_pairs == 120
+    assert sorted(path.suffix for path in undisturbed.weights.parent.iterdir()) == [".json", ".safetensors"]
+
+
+def test_same_pairs_in_any_order_give_the_same_bytes(undisturbed, squares, tmp_path):
+    images, texts = squares
+
+    again = train_clip(images[::-1], texts[::-1], settings=SMALL, folder=tmp_path, log=silent)
+
+    assert again.weights.name == undisturbed.weights.name
+    assert again.weights.read_bytes() == undisturbed.weights.read_bytes()
+    assert again.step_losses == undisturbed.step_losses
+    assert again.holdout_auc == undisturbed.holdout_auc
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 2e-3}, {"weight_decay": 0.2}])
+def test_other_settings_give_another_network(undisturbed, squares, tmp_path, change):
+    other = train_clip(*squares, settings=replace(SMALL, **change), folder=tmp_path, log=silent)
+
+    assert other.weights.name != undisturbed.weights.name
+
+
+def test_training_leaves_torch_as_it_was(squares, tmp_path):
+    torch.manual_seed(4)
+    expected = torch.rand(2)
+    torch.manual_seed(4)
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+
+    train_clip(*squares, settings=replace(SMALL, epochs=1, threads=1), folder=tmp_path, log=silent)
+
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+    assert torch.equal(torch.rand(2), expected)
+    with pytest.raises(KeyError), deterministic(1):
+        raise KeyError
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_a_loss_that_is_not_finite_is_an_error(squares, tmp_path):
+    with pytest.raises(EncoderError, match=r"fails at step \d+ of 15: the loss is nan; lower learning_rate"):
+        train_clip(*squares, settings=replace(SMALL, learning_rate=1e38), folder=tmp_path, log=silent)
+
+
+def test_settings_that_make_no_network_are_refused(squares, tmp_path):
+    with pytest.raises(EncoderError, match="open_clip cannot build a network"):
+        train_clip(*squares, settings=replace(SMALL, width=33), folder=tmp_path, log=silent)
+
+
+@pytest.mark.slow
+def test_colours_are_learnt(tmp_path):
+    trained = train_clip(
+        *stored(tmp_path, 600), settings=replace(SMALL, epochs=10, learning_rate=3e-3), folder=tmp_path, log=silent
+    )
+
+    assert trained.epoch_losses[-1] < trained.epoch_losses[0] / 2
+    assert trained.holdout_auc > 0.9
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from resources.decode import ImageBytes
+from resources.training import TrainingSettings, train_clip
+
+images, texts, settings, folder, point = json.loads(sys.argv[1])
+replace, renamed = os.replace, []
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def replace_or_die(source, target):
+    renamed.append(target)
+    if point == f"rename {len(renamed)}":
+        die()
+    replace(source, target)
+
+os.replace = replace_or_die
+train_clip([ImageBytes(*image) for image in images], texts, settings=TrainingSettings(**settings), folder=Path(folder),
+           log=lambda line: die() if line.startswith(point) else None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["epoch 1 of 3", "rename 2", "epoch 3 of 3", "rename 5"])
+def test_killed_and_run_again_gives_the_same_bytes(undisturbed, squares, tmp_path, point):
+    # Renames 1 to 3 put checkpoints in place, 4 the configuration, 5 the weights.
+    argument = json.dumps([*squares, asdict(SMALL), str(tmp_path), point])
+    killed = subprocess.run([sys.executable, "-c", KILLED, argument], cwd=ROOT, capture_output=True, timeout=200)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert not list(tmp_path.glob("*.safetensors"))
+    other = train_clip(*squares, settings=replace(SMALL, seed=1), folder=tmp_path, log=silent)
+    lines = []
+
+    again = train_clip(*squares, settings=SMALL, folder=tmp_path, log=lines.append)
+
+    assert again.weights.read_bytes() == undisturbed.weights.read_bytes()
+    assert again.step_losses == undisturbed.step_losses
+    assert again.holdout_auc == undisturbed.holdout_auc
+    epochs_run_again = {"epoch 1 of 3": 2, "rename 2": 2, "epoch 3 of 3": 0, "rename 5": 0}[point]
+    assert len(lines) == epochs_run_again, lines
+    assert other.weights.name != again.weights.name
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_used(undisturbed, squares, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(line):
+        raise Stop
+
+    with pytest.raises(Stop):
+        train_clip(*squares, settings=SMALL, folder=tmp_path, log=stop)
+    (checkpoint,) = tmp_path.glob("checkpoint-*.pt")
+    os.truncate(checkpoint, 1000)
+    lines = []
+
+    again = train_clip(*squares, settings=SMALL, folder=tmp_path, log=lines.append)
+
+    assert "cannot be read" in lines[0]
+    assert again.weights.read_bytes() == undisturbed.weights.read_bytes()
