@@ -154,9 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shard", type=Path, nargs="*", help="tar shards to read instead of a synthetic one")
     parser.add_argument("--repeats", type=int, default=7, help="measured rounds (default 7)")
-    parser.add_argument(
-        "--only", choices=VARIANTS, help="read once with one variant and print its peak memory in bytes"
-    )
+    parser.add_argument("--only", choices=VARIANTS, help="read once with one variant and print its peak memory in bytes")
     arguments = parser.parse_args()
     if arguments.only:
         for path in arguments.shard:

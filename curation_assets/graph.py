@@ -171,9 +171,7 @@ def _subset_nodes(plan: SubsetPlan) -> Iterator[Node]:
     parameters = {"keep": describe(plan.keep)}
     key: Key = ("subsets", plan.name)
     yield Node(key, "subsets", SUBSET, inputs, CODE_VERSIONS["subsets"], parameters)
-    yield Node(
-        ("decisions", plan.name), "subsets", DECISIONS, inputs, CODE_VERSIONS["subsets"], parameters, made_with=key
-    )
+    yield Node(("decisions", plan.name), "subsets", DECISIONS, inputs, CODE_VERSIONS["subsets"], parameters, made_with=key)
 
 
 def _cut_node(subset: str, number: int, fraction: Fraction, source: Key) -> Node:

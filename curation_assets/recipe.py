@@ -47,14 +47,10 @@ class Encoder(Section):
     model: str | None = Field(None, description="OpenCLIP model name")
     pretrained: str | None = Field(None, description="OpenCLIP tag, or a local checkpoint file")
     train: Literal["filter_network"] | None = Field(None, description="use the network trained here instead")
-    device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto is cuda if there is one, else cpu"
-    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto is cuda if there is one, else cpu")
     precision: Literal["fp32", "fp16", "bf16"] = Field("fp32", description="arithmetic of the towers")
     batch_size: int = Field(64, ge=1, description="samples per forward pass; halved when memory runs out")
-    decode_workers: int = Field(
-        2, ge=0, description="processes that read and decode images; 0 decodes in the step itself"
-    )
+    decode_workers: int = Field(2, ge=0, description="processes that read and decode images; 0 decodes in the step itself")
 
 
 class FilterNetwork(Section):
@@ -98,9 +94,7 @@ class Subset(Section):
     """One named set of decisions."""
 
     source: Name | None = Field(None, alias="from", description="subset that it narrows; none is the whole pool")
-    keep: list[object] = Field(
-        min_length=1, description="filters that must all pass, in the order in which they explain"
-    )
+    keep: list[object] = Field(min_length=1, description="filters that must all pass, in the order in which they explain")
     kept_fraction: tuple[float, float] = Field(
         (0.0, 1.0), description="smallest and largest share kept of a shard that raises no warning"
     )
@@ -287,9 +281,7 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
         if s.source in names and s.name not in in_order
     ]
     low_high = [(s.name, s.kept_fraction) for s in subsets if not 0 <= s.kept_fraction[0] <= s.kept_fraction[1] <= 1]
-    faults += [
-        _fault(("subsets", n, "kept_fraction"), "expected 0 <= smallest <= largest <= 1", v) for n, v in low_high
-    ]
+    faults += [_fault(("subsets", n, "kept_fraction"), "expected 0 <= smallest <= largest <= 1", v) for n, v in low_high]
     if (file.encoder.train is None) == (file.encoder.model is None):
         faults.append(
             _fault(("encoder",), "expected either train: filter_network, or model and pretrained", _given(file.encoder))
@@ -297,9 +289,7 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
     if file.encoder.model is not None and file.encoder.pretrained is None:
         faults.append(_fault(("encoder", "pretrained"), "expected an OpenCLIP tag or a checkpoint file", None))
     if file.encoder.train is not None and file.filter_network is None:
-        faults.append(
-            _fault(("filter_network",), "expected a section with train_on, since the encoder is trained", None)
-        )
+        faults.append(_fault(("filter_network",), "expected a section with train_on, since the encoder is trained", None))
     if file.filter_network and file.filter_network.train_on not in names:
         faults.append(
             _fault(

@@ -41,9 +41,7 @@ class Score:
     def inputs(self) -> tuple[str, ...]:
         """Names of the columns that it reads."""
         kinds = inspect.Parameter
-        return tuple(
-            p.name for p in inspect.signature(self.compute).parameters.values() if p.kind is not kinds.KEYWORD_ONLY
-        )
+        return tuple(p.name for p in inspect.signature(self.compute).parameters.values() if p.kind is not kinds.KEYWORD_ONLY)
 
     @property
     def summary(self) -> str:

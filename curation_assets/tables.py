@@ -75,9 +75,7 @@ RAW_POOL = Table(
         Column("offset_bytes", pa.int64(), "position of the image bytes in the tar", bounds=(0, None)),
         Column("image_bytes", pa.int64(), "length of the image bytes", bounds=(1, None)),
         Column("licence", pa.string(), "licence as stated by the source", is_nullable=True),
-        Column(
-            "is_sha256_matching", pa.bool_(), "whether the sha256 in the json is that of the bytes", is_nullable=True
-        ),
+        Column("is_sha256_matching", pa.bool_(), "whether the sha256 in the json is that of the bytes", is_nullable=True),
         Column("remarks", pa.string(), "what was odd but not fatal, comma separated codes"),
         Column("extra", pa.string(), "all other json fields, as canonical JSON", is_nullable=True),
     )
@@ -142,9 +140,7 @@ CLUSTER_ASSIGNMENTS = Table(
         SHARD,
         ROW,
         Column("cluster_id", pa.int32(), "centroid with the largest cosine similarity", is_nullable=True),
-        Column(
-            "centroid_similarity", pa.float32(), "cosine similarity to that centroid", is_nullable=True, bounds=(-1, 1)
-        ),
+        Column("centroid_similarity", pa.float32(), "cosine similarity to that centroid", is_nullable=True, bounds=(-1, 1)),
         REASON,
     )
 )

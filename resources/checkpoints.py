@@ -72,9 +72,7 @@ def own_network(config: Mapping[str, object], weights: Path, name: str) -> Netwo
     """
     open_clip = import_open_clip()
     module = loaded_module(config, weights)
-    return Network(
-        module, open_clip.SimpleTokenizer(context_length=module.context_length), preprocessing(module, {}), name
-    )
+    return Network(module, open_clip.SimpleTokenizer(context_length=module.context_length), preprocessing(module, {}), name)
 
 
 def _agreed(model: str, tags: Iterable[str]) -> Mapping[str, object]:
@@ -82,9 +80,7 @@ def _agreed(model: str, tags: Iterable[str]) -> Mapping[str, object]:
     open_clip = import_open_clip()
     known = [open_clip.get_pretrained_cfg(model, tag) for tag in tags]
     entries = ("mean", "std", "interpolation", "resize_mode")
-    return {
-        entry: known[0].get(entry) for entry in entries if known and len({str(tag.get(entry)) for tag in known}) == 1
-    }
+    return {entry: known[0].get(entry) for entry in entries if known and len({str(tag.get(entry)) for tag in known}) == 1}
 
 
 def _tokenizer(model: str):

@@ -82,7 +82,5 @@ def available_device(asked: str) -> str:
         return "cpu"
     index = int(asked.partition(":")[2] or 0)
     if index >= count:
-        raise EncoderError(
-            f"device {asked!r} is not there: this machine has {count} CUDA devices; use device: auto or cpu"
-        )
+        raise EncoderError(f"device {asked!r} is not there: this machine has {count} CUDA devices; use device: auto or cpu")
     return f"cuda:{index}"

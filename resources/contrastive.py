@@ -128,9 +128,7 @@ def train(
 class _Memory:
     """All training pairs in memory, handed out in a seeded order that is another one in every epoch."""
 
-    def __init__(
-        self, pixels: np.ndarray, tokens: "torch.Tensor", preprocessing: Preprocessing, course: Course
-    ) -> None:
+    def __init__(self, pixels: np.ndarray, tokens: "torch.Tensor", preprocessing: Preprocessing, course: Course) -> None:
         import torch
 
         self._pixels, self._tokens, self._course = torch.from_numpy(pixels), tokens, course

@@ -63,9 +63,7 @@ def decode_rgb(payload: bytes, framing: Framing) -> np.ndarray:
         open_clip 3.3 transform.py image_transform(is_train=False); torchvision 0.28 Resize and CenterCrop. Departures:
         formats outside FORMATS, and images whose resized form has more than MAX_RESIZED_PIXELS pixels, are refused.
     """
-    with (
-        warnings.catch_warnings()
-    ):  # Pillow warns about odd palettes and EXIF; a row must not depend on warning filters
+    with warnings.catch_warnings():  # Pillow warns about odd palettes and EXIF; a row must not depend on warning filters
         warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(payload), formats=FORMATS)
         width, height = resized_px(image.size, framing)

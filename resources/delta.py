@@ -63,9 +63,7 @@ class Lake(dg.ConfigurableResource):
             LakeError: rows of another shard, or rows out of order.
         """
         if shard is not None and set(rows.column(_SHARD).unique().to_pylist()) - {shard}:
-            raise LakeError(
-                f"{table}: rows given for shard {shard!r} belong to {rows.column(_SHARD).unique().to_pylist()}"
-            )
+            raise LakeError(f"{table}: rows given for shard {shard!r} belong to {rows.column(_SHARD).unique().to_pylist()}")
         if not _is_in_order(rows):
             raise LakeError(f"{table}, shard {shard!r}: rows must come in ascending `row`, each once")
         self.create(table, rows.schema)
@@ -115,9 +113,7 @@ class Lake(dg.ConfigurableResource):
         if not _is_in_order(rows):
             rows = rows.sort_by("row")
             if not _is_in_order(rows):
-                raise LakeError(
-                    f"{self.uri(table)}, shard {shard!r}: a row number is stored twice; rematerialize this shard"
-                )
+                raise LakeError(f"{self.uri(table)}, shard {shard!r}: a row number is stored twice; rematerialize this shard")
         return rows if columns is None else rows.select(columns)
 
     def shards(self, table: str) -> list[str]:
@@ -165,18 +161,14 @@ class Lake(dg.ConfigurableResource):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError as error:
-                raise LakeError(
-                    f"another process holds the lock {name!r} of {self.root}; wait for it to end"
-                ) from error
+                raise LakeError(f"another process holds the lock {name!r} of {self.root}; wait for it to end") from error
             yield
 
     def _open(self, table: str) -> DeltaTable:
         try:
             return DeltaTable(self.uri(table), storage_options=self.storage_options or None)
         except TableNotFoundError as error:
-            raise LakeError(
-                f"no table {table!r} in the lake {self.root}; materialize it first (curate apply)"
-            ) from error
+            raise LakeError(f"no table {table!r} in the lake {self.root}; materialize it first (curate apply)") from error
 
 
 def _is_in_order(rows: pa.Table) -> bool:

@@ -56,9 +56,7 @@ class Encoder:
         self._batch_size = batch_size
         self._decode_workers = decode_workers
         self._tokenizer = network.tokenizer
-        self._towers = Towers(
-            network.module, network.preprocessing, device=device, precision=precision, batch_size=batch_size
-        )
+        self._towers = Towers(network.module, network.preprocessing, device=device, precision=precision, batch_size=batch_size)
         self.dimensions = self._towers.dimensions(self._tokenizer(["a photo"]))
 
     @property
@@ -91,9 +89,7 @@ class Encoder:
             PoolError: a file of `images` cannot be read.
         """
         if len(images) != len(texts):
-            raise EncoderError(
-                f"encode was given {len(images)} images and {len(texts)} texts; it needs one text per image"
-            )
+            raise EncoderError(f"encode was given {len(images)} images and {len(texts)} texts; it needs one text per image")
         _check_readable(images)
         count = len(images)
         encoded = Encoded(*(np.zeros((count, self.dimensions), np.float32) for _ in range(2)), [None] * count)

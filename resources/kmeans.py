@@ -10,9 +10,7 @@ class KMeans(dg.ConfigurableResource):
 
     iterations: int = Field(default=20, description="Lloyd iterations")
     seed: int = Field(default=0, description="seed of the initial centroids")
-    block_rows: int = Field(
-        default=65_536, description="rows assigned at once; changes memory and speed, never the result"
-    )
+    block_rows: int = Field(default=65_536, description="rows assigned at once; changes memory and speed, never the result")
 
     def fit(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Centroids of unit vectors.

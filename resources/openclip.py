@@ -20,9 +20,7 @@ from resources.decode import RESAMPLING, RESIZE_MODES, Framing
 if TYPE_CHECKING:
     import torch
 
-ModelConfig = dict[
-    str, object
-]  # OpenCLIP's model configuration: embed_dim, vision_cfg, text_cfg and flags, as in its JSON
+ModelConfig = dict[str, object]  # OpenCLIP's model configuration: embed_dim, vision_cfg, text_cfg and flags, as in its JSON
 CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
 _import_lock = threading.Lock()
@@ -114,9 +112,7 @@ def build_module(config: Mapping[str, object], *, seed: int = 0) -> "torch.nn.Mo
             torch.random.default_generator.manual_seed(seed)
             module = build(**config)
     except (KeyError, TypeError, ValueError, ImportError, OSError, RuntimeError, AssertionError) as error:
-        raise EncoderError(
-            f"open_clip cannot build a network from {config}: {type(error).__name__}: {error}"
-        ) from error
+        raise EncoderError(f"open_clip cannot build a network from {config}: {type(error).__name__}: {error}") from error
     return module.eval().requires_grad_(False)
 
 

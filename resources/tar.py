@@ -148,9 +148,7 @@ class TarWalk:
         digits = keywords.get(b"size")
         if digits:
             if not digits.isdigit() or len(digits) > 20:
-                self.damage = Damage(
-                    "bad_tar_header", offset, f"PAX size {digits[:20]!r} for the member at byte {offset}"
-                )
+                self.damage = Damage("bad_tar_header", offset, f"PAX size {digits[:20]!r} for the member at byte {offset}")
                 return name, 0, kind
             size = int(digits)
         if not SPARSE_KEYWORDS.isdisjoint(keywords):

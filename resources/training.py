@@ -142,9 +142,7 @@ def train_clip(
     with deterministic(settings.threads):
         tokens = tokenize(learned.texts)
         course = settings.course()
-        position = train(
-            module, learned.pixels, tokens, preprocessing=expected, course=course, checkpoint=checkpoint, log=log
-        )
+        position = train(module, learned.pixels, tokens, preprocessing=expected, course=course, checkpoint=checkpoint, log=log)
         towers = Towers(module, expected, device="cpu", precision="fp32", batch_size=settings.batch_size)
         vectors = towers.launch(held_out.pixels, tokenize(held_out.texts), log).arrays()
     auc = matched_auc(*vectors, held_out.texts, seed=settings.seed)

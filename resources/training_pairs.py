@@ -53,13 +53,9 @@ def split_pairs(
         batches = list(reader.batches(images))
     errors = [error for batch in batches for error in batch.errors]
     pixels = [picture for batch in batches for picture in batch.pixels]
-    keyed = sorted(
-        (_pair_digest(pixels[row], texts[row], seed), row) for row, error in enumerate(errors) if error is None
-    )
+    keyed = sorted((_pair_digest(pixels[row], texts[row], seed), row) for row, error in enumerate(errors) if error is None)
     limit = round(holdout_fraction * 2**64)
-    sides = [
-        [pair for pair in keyed if (int.from_bytes(pair[0][:8]) < limit) is held_out] for held_out in (False, True)
-    ]
+    sides = [[pair for pair in keyed if (int.from_bytes(pair[0][:8]) < limit) is held_out] for held_out in (False, True)]
     if min(map(len, sides)) < MIN_PAIRS:
         raise EncoderError(
             f"training needs {MIN_PAIRS} pairs to learn from and {MIN_PAIRS} to hold out; of {len(images)} pairs, "

@@ -21,9 +21,7 @@ class Position(NamedTuple):
     seconds: float
 
 
-def saved_checkpoint(
-    path: Path, module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", position: Position
-) -> None:
+def saved_checkpoint(path: Path, module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", position: Position) -> None:
     """Write a checkpoint in one step: a reader finds the old one or the new one, never a part."""
     import torch
 
@@ -31,9 +29,7 @@ def saved_checkpoint(
     _written(path, lambda unfinished: torch.save(state, unfinished))
 
 
-def resumed(
-    path: Path, module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", log: Callable[[str], None]
-) -> Position:
+def resumed(path: Path, module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", log: Callable[[str], None]) -> Position:
     """Put a checkpoint's state into the network and the optimizer; the beginning when there is none.
 
     Args:

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import SchemaError
-from ..spec import AllOf, AnyOf, Condition, Fraction, Keep, Leaf, Not, leaves
+from curation_assets.errors import SchemaError
+from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Keep, Leaf, Not, leaves
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def decide(keep: Keep, rows: Rows) -> Decisions:
     """
     wanted = {condition.column for leaf in leaves(keep) for condition in leaf.conditions}
     if wanted - set(rows.columns):
-        raise SchemaError(
-            f"filters ask for columns {sorted(wanted - set(rows.columns))}; given: {sorted(rows.columns)}"
-        )
+        raise SchemaError(f"filters ask for columns {sorted(wanted - set(rows.columns))}; given: {sorted(rows.columns)}")
     passes, _ = _evaluate(keep, rows)
     decisions = Decisions(passes)
     open_rows = ~passes

@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import SchemaError
+from curation_assets.errors import SchemaError
 
 
 def table_digest(table: pa.Table) -> str:

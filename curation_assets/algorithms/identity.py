@@ -7,7 +7,7 @@ import hashlib
 
 import numpy as np
 
-from ..errors import SchemaError
+from curation_assets.errors import SchemaError
 
 Halves = tuple[np.ndarray, np.ndarray]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import SchemaError
-from ..spec import Score, Values
+from curation_assets.errors import SchemaError
+from curation_assets.spec import Score, Values
+
 from .vectors import from_binary
 
 
@@ -52,9 +53,7 @@ def _returned(score: Score, name: str, by_name: Mapping[str, Values], n: int) ->
         return pa.array([], next(c.type for c in score.columns if c.name == name))
     declared = {column.name for column in score.columns}
     if set(by_name) != declared:
-        raise SchemaError(
-            f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}"
-        )
+        raise SchemaError(f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}")
     values = pa.array(by_name[name], from_pandas=True)
     if len(values) != n:
         raise SchemaError(f"{score.compute.__name__} returned {len(values)} values of {name} for {n} rows")

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from ..errors import SchemaError
+from curation_assets.errors import SchemaError
 
 
 def to_binary(matrix: np.ndarray, dtype: str, is_valid: np.ndarray | None = None) -> pa.Array:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..errors import LakeError, PoolError
-from ..graph import Graph, Key, Node, partitions
-from ..lineage.freshness import input_partitions, partition_name, present_fingerprint, reasons_out_of_date
+from curation_assets.errors import LakeError, PoolError
+from curation_assets.graph import Graph, Key, Node, partitions
+from curation_assets.lineage.freshness import input_partitions, partition_name, present_fingerprint, reasons_out_of_date
+
 from .partitions import shard_files, shards_def
 from .step import FAILED_CHECKS, Project, Records, data_versions
 
@@ -66,9 +67,7 @@ def read_state(project: Project) -> State:
     """
     files = shard_files(project.recipe)
     if not files:
-        raise PoolError(
-            f"pool.path {project.recipe.file.pool.path!r} matches no file; give existing tars, or draw a demo pool"
-        )
+        raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; give existing tars, or draw a demo pool")
     return State(project, files, {key: project.records(key) for key in project.graph})
 
 
@@ -127,9 +126,7 @@ def _fresh_records(project: Project, level: list[Node]) -> dict[Key, Records]:
     return {node.key: project.records(node.key) for node in level}
 
 
-def _due(
-    state: State, level: list[Node], applied: Applied, broken: set[Partition]
-) -> dict[str | None, dict[Key, list[str]]]:
+def _due(state: State, level: list[Node], applied: Applied, broken: set[Partition]) -> dict[str | None, dict[Key, list[str]]]:
     """Partitions of a level that will run, by shard, with their reasons; those behind a broken input are held back."""
     due: dict[str | None, dict[Key, list[str]]] = {}
     for node in level:
@@ -188,9 +185,7 @@ def _settle(
             checks = state.failed_checks(node, shard)
             if (ran is not None and shard in still) or checks:
                 broken.add((node.key, shard))
-                applied.failed.setdefault(
-                    name, f"failed blocking checks: {', '.join(checks)}" if checks else "not written"
-                )
+                applied.failed.setdefault(name, f"failed blocking checks: {', '.join(checks)}" if checks else "not written")
             elif ran is not None:
                 applied.materialized[name] = ran
 

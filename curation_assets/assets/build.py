@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from curation_assets.graph import build_graph
+from curation_assets.recipe import Recipe
 from resources.clip import ClipEncoder
 from resources.delta import Lake
 from resources.kmeans import KMeans
 
-from ..graph import build_graph
-from ..recipe import Recipe
-from .console import console_lines
 from .clusters import cluster_assets
+from .console import console_lines
 from .encoder import encoder_assets
 from .filter_network import filter_network_assets
 from .pool import pool_assets

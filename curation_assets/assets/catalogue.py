@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from ..algorithms.digest import json_digest
-from ..graph import Graph, Key, Node
-from ..tables import Table
+from curation_assets.algorithms.digest import json_digest
+from curation_assets.graph import Graph, Key, Node
+from curation_assets.tables import Table
+
 from .partitions import shards_def
 
 _KINDS = {

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..graph import Key
-from ..tables import Column
+from curation_assets.graph import Key
+from curation_assets.tables import Column
 
 
 def accounting(key: Key, rows_in: int, rows_out: int, by_reason: dict[str, int]) -> dg.AssetCheckResult:

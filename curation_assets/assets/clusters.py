@@ -5,13 +5,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample
+from curation_assets.algorithms.vectors import from_binary, to_binary
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.kmeans import KMeans
 
-from ..algorithms.sampling import automatic_clusters, keyed_sample
-from ..algorithms.vectors import from_binary, to_binary
-from ..graph import Graph, Key
-from ..recipe import Recipe
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import alignment, unit_norm
 from .pictures import histogram, inline
@@ -87,9 +87,7 @@ def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "reason": embeddings["reason"],
         }
         written = step.write(_ASSIGNMENTS, rows)
-        context.log.info(
-            f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters"
-        )
+        context.log.info(f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters")
         metadata = {
             "not_measured": reason_counts(embeddings["reason"].to_pylist()),
             "similarity": inline(histogram(similarity[is_measured]), "cosine similarity to the centroid"),

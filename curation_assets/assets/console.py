@@ -5,7 +5,7 @@ import sys
 
 import dagster as dg
 
-from ..algorithms.inert import inert
+from curation_assets.algorithms.inert import inert
 
 
 class _Line(logging.Formatter):

@@ -9,15 +9,15 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.vectors import from_binary, to_binary
+from curation_assets.errors import EncoderError
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
 from resources.clip import ClipEncoder
 from resources.decode import ImageBytes
 from resources.delta import Lake
 from resources.encoder import Encoded
 
-from ..algorithms.vectors import from_binary, to_binary
-from ..errors import EncoderError
-from ..graph import Graph, Key
-from ..recipe import Recipe
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import alignment, unit_norm
 from .step import Project, Step

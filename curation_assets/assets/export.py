@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..algorithms.identity import uid_hex, uid_order
-from ..errors import ArgumentError, LakeError
-from ..tables import RAW_POOL
+from curation_assets.algorithms.identity import uid_hex, uid_order
+from curation_assets.errors import ArgumentError, LakeError
+from curation_assets.tables import RAW_POOL
+
 from .step import Project
 
 FORMATS = ("datacomp", "parquet")
@@ -43,9 +44,7 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        rows = (
-            _write_uids(project, subset, temporary) if form == "datacomp" else _write_rows(project, subset, temporary)
-        )
+        rows = _write_uids(project, subset, temporary) if form == "datacomp" else _write_rows(project, subset, temporary)
         temporary.replace(out)
     except OSError as error:
         raise ArgumentError(f"cannot write {out}: {error.strerror or error}; give another --out") from error
@@ -76,8 +75,6 @@ def _write_rows(project: Project, subset: str, path: Path) -> int:
             pool = project.lake.read("raw_pool", shard=shard)
             rows = pool.filter(pa.array(np.isin(pool["row"].to_numpy(), kept)))
             uid = pa.array(uid_hex(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()), pa.string())
-            writer.write_table(
-                pa.table([uid, *(rows[name].cast(schema.field(name).type) for name in columns)], schema=schema)
-            )
+            writer.write_table(pa.table([uid, *(rows[name].cast(schema.field(name).type) for name in columns)], schema=schema))
             count += len(rows)
     return count

@@ -7,13 +7,13 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.sampling import keyed_sample
+from curation_assets.errors import EncoderError
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.training import TrainedNetwork, TrainingSettings, train_clip
 
-from ..algorithms.sampling import keyed_sample
-from ..errors import EncoderError
-from ..graph import Graph, Key
-from ..recipe import Recipe
 from .catalogue import asset_spec
 from .encoder import image_places
 from .pictures import inline, line_chart
@@ -33,9 +33,7 @@ def filter_network_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinit
     @dg.multi_asset(name="filter_network", specs=[asset_spec(graph[_NETWORK], _MEANING)], pool="gpu")
     def filter_network(context: dg.AssetExecutionContext, lake: Lake):
         if not lake.is_local:
-            raise EncoderError(
-                f"filter_network keeps its checkpoints in the lake, which must be a folder; it is {lake.root}"
-            )
+            raise EncoderError(f"filter_network keeps its checkpoints in the lake, which must be a folder; it is {lake.root}")
         step = Step(Project(recipe, graph, lake), _NETWORK, None, context.run.run_id)
         pairs = _training_pairs(step, ("subsets", section.train_on), section.max_pairs, section.seed)
         context.log.info(f"training on {len(pairs):,} pairs of {section.train_on} for {section.epochs} epochs")
@@ -68,9 +66,7 @@ def _training_pairs(step: Step, subset: Key, size: int, seed: int) -> pa.Table:
         pool = step.read(_POOL, columns, shard)
         parts.append(pool.filter(pa.array(np.isin(pool["row"].to_numpy(), rows))))
     pairs = pa.concat_tables(parts)
-    chosen = keyed_sample(
-        pairs["uid_hi"].to_numpy(), pairs["uid_lo"].to_numpy(), size, seed=seed, method="filter_network"
-    )
+    chosen = keyed_sample(pairs["uid_hi"].to_numpy(), pairs["uid_lo"].to_numpy(), size, seed=seed, method="filter_network")
     return pairs.take(pa.array(chosen))
 
 

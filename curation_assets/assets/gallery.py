@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from ..algorithms.decisions import Decisions
-from ..algorithms.identity import uid_hex
-from ..algorithms.inert import inert
-from ..algorithms.sampling import keyed_sample
-from ..recipe import Recipe
+from curation_assets.algorithms.decisions import Decisions
+from curation_assets.algorithms.identity import uid_hex
+from curation_assets.algorithms.inert import inert
+from curation_assets.algorithms.sampling import keyed_sample
+from curation_assets.recipe import Recipe
+
 from .pictures import contact_sheet, inline
 
 _SHOWN = 16

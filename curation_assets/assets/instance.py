@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..errors import ArgumentError
+from curation_assets.errors import ArgumentError
 
 _HOME_VARIABLE = "DAGSTER_HOME"
 _SETTINGS = "dagster.yaml"

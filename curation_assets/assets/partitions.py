@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..errors import PoolError
-from ..recipe import Recipe
+from curation_assets.errors import PoolError
+from curation_assets.recipe import Recipe
 
 shards_def = dg.DynamicPartitionsDefinition(name="shard")
 

@@ -4,12 +4,12 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.identity import uid_halves
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.webdataset import ShardContents, read_shard
 
-from ..algorithms.identity import uid_halves
-from ..graph import Graph, Key
-from ..recipe import Recipe
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, unique_uid
 from .partitions import stored_path

@@ -1,9 +1,9 @@
 """A recipe with its graph and its lake, opened for use outside a Dagster run."""
 
+from curation_assets.graph import build_graph
+from curation_assets.recipe import Recipe
 from resources.delta import Lake
 
-from ..graph import build_graph
-from ..recipe import Recipe
 from .step import Project
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.measurement import measure
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
+from curation_assets.scores import all_scores
+from curation_assets.spec import Score
+from curation_assets.tables import MEASURED
 from resources.delta import Lake
 
-from ..algorithms.measurement import measure
-from ..graph import Graph, Key
-from ..recipe import Recipe
-from ..scores import all_scores
-from ..spec import Score
-from ..tables import MEASURED
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import alignment, bounds
 from .pictures import histogram, inline

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from ..errors import PoolError
-from ..recipe import Recipe
+from curation_assets.errors import PoolError
+from curation_assets.recipe import Recipe
+
 from .partitions import shard_files, shards_def
 
 

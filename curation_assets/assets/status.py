@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from ..graph import Node, partitions
+from curation_assets.graph import Node, partitions
+
 from .apply import State
 from .catalogue import reason_counts
 

@@ -11,15 +11,15 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.digest import table_digest
+from curation_assets.algorithms.identity import uid_digest
+from curation_assets.errors import LakeError, PoolError
+from curation_assets.graph import Graph, Key, Node
+from curation_assets.lineage.freshness import Fingerprint, partition_name, present_fingerprint
+from curation_assets.recipe import Recipe
+from curation_assets.tables import SHARD
 from resources.delta import Lake
 
-from ..algorithms.digest import table_digest
-from ..algorithms.identity import uid_digest
-from ..errors import LakeError, PoolError
-from ..graph import Graph, Key, Node
-from ..lineage.freshness import Fingerprint, partition_name, present_fingerprint
-from ..recipe import Recipe
-from ..tables import SHARD
 from .partitions import pool_stamp, shard_files, stored_path
 
 FAILED_CHECKS = "failed_checks"
@@ -90,15 +90,11 @@ class Step:
         if not self.files:
             raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; there is nothing to read")
         if shard is not None and shard not in self.files:
-            raise LakeError(
-                f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}"
-            )
+            raise LakeError(f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}")
         self._records = {source: project.records(source) for source in {*self.node.inputs, _POOL} if source != key}
         versions = {source: data_versions(records) for source, records in self._records.items()}
         stamps = project.stamps(self.node, shard, self.files)
-        self.fingerprint: Fingerprint = present_fingerprint(
-            self.node, shard, project.graph, self.shards, versions, stamps
-        )
+        self.fingerprint: Fingerprint = present_fingerprint(self.node, shard, project.graph, self.shards, versions, stamps)
 
     def read(self, key: Key, columns: list[str] | None = None, shard: str | None = None) -> pa.Table:
         """One partition of an input: this step's own shard, or the one named.

@@ -6,14 +6,14 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.decisions import Decisions, Rows, decide, label
+from curation_assets.algorithms.order_statistics import fraction_cut
+from curation_assets.errors import LakeError
+from curation_assets.graph import Graph, Key, column_owners, cut_key
+from curation_assets.recipe import Recipe, SubsetPlan
+from curation_assets.spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
 from resources.delta import Lake
 
-from ..algorithms.decisions import Decisions, Rows, decide, label
-from ..algorithms.order_statistics import fraction_cut
-from ..errors import LakeError
-from ..graph import Graph, Key, column_owners, cut_key
-from ..recipe import Recipe, SubsetPlan
-from ..spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, kept_fraction
 from .gallery import gallery

@@ -199,9 +199,7 @@ def _object_name(item: SceneObject, words: _Language) -> str:
     place = SHAPES.index(item.shape)
     gender = words.genders[place]
     colour = words.colours[gender].split()[list(COLOURS).index(item.colour)]
-    return words.phrase.format(
-        size=words.sizes[gender][item.is_large], colour=colour, shape=words.shapes.split()[place]
-    )
+    return words.phrase.format(size=words.sizes[gender][item.is_large], colour=colour, shape=words.shapes.split()[place])
 
 
 def mirrored(scene: Scene) -> Scene:
@@ -244,6 +242,4 @@ def hostile_caption(kind: str, caption: str) -> str:
 def short_caption(kind: str, caption: str, rng: np.random.Generator) -> str:
     """At most two words, of one of SHORT_KINDS, in place of the caption."""
     number = int(rng.integers(1000, 9999))
-    return {"first_word": caption.split()[0], "empty": "", "digits": str(number), "file_name": f"IMG_{number}.jpg"}[
-        kind
-    ]
+    return {"first_word": caption.split()[0], "empty": "", "digits": str(number), "file_name": f"IMG_{number}.jpg"}[kind]

@@ -47,10 +47,7 @@ DEFECTS: dict[str, tuple[float, tuple[str, ...]]] = {
 }
 TRUTH_SCHEMA = pa.schema(
     [
-        *(
-            (name, pa.string())
-            for name in ("shard", "key", "uid", "url", "defect", "detail", "of_uid", "caption_of_uid")
-        ),
+        *((name, pa.string()) for name in ("shard", "key", "uid", "url", "defect", "detail", "of_uid", "caption_of_uid")),
         *((name, pa.string()) for name in ("language", "caption", "true_caption", "scene", "image_sha256")),
         *((name, pa.bool_()) for name in ("is_matching", "is_decodable")),
         *((name, pa.int32()) for name in ("row", "width", "height", "caption_words", "caption_chars")),
@@ -166,9 +163,7 @@ def _holds_something(path: Path) -> bool:
 
 def _write_draft(draft: Path, arguments: dict[str, int]) -> None:
     seed, rows = arguments["seed"], []
-    plans = [
-        _plan(seed, shard, arguments["shards"], arguments["samples_per_shard"]) for shard in range(arguments["shards"])
-    ]
+    plans = [_plan(seed, shard, arguments["shards"], arguments["samples_per_shard"]) for shard in range(arguments["shards"])]
     for shard in range(arguments["shards"]):
         form = tarfile.PAX_FORMAT if shard % 2 else tarfile.USTAR_FORMAT
         with tarfile.open(draft / "pool" / f"{shard:05d}.tar", "w", format=form) as tar:
@@ -190,9 +185,7 @@ def _publish(draft: Path, folder: Path, arguments: dict[str, int], recorded: dic
     if recorded and sha256 != recorded:
         shutil.rmtree(draft)
         found = "these libraries draw other bytes than those recorded in its .demo.json"
-        raise PoolError(
-            f"files are missing from {folder} and are drawn otherwise here: {found}; delete its pool/ first"
-        )
+        raise PoolError(f"files are missing from {folder} and are drawn otherwise here: {found}; delete its pool/ first")
     if not recorded:
         (draft / "pool" / ".demo.json").write_text(json.dumps({"arguments": arguments, "sha256": sha256}, indent=1))
         os.replace(draft / "pool", folder / "pool")
@@ -277,9 +270,7 @@ def _copied(sample: _Sample, of: _Sample, kind: str, rng: np.random.Generator) -
     if kind in scenes.NEAR_DUPLICATE_KINDS:
         picture, detail = scenes.altered(Image.open(io.BytesIO(of.image)).convert("RGB"), kind, rng)
         quality = int(rng.integers(25, 45)) if kind == "reencode" else int(rng.integers(75, 93))
-        copy = replace(
-            _pictured(copy, picture, quality), scene=captions.mirrored(of.scene) if kind == "hflip" else of.scene
-        )
+        copy = replace(_pictured(copy, picture, quality), scene=captions.mirrored(of.scene) if kind == "hflip" else of.scene)
         detail = {**detail, "quality": quality}
     if kind != "same_caption":
         caption = captions.describe(copy.scene, "en", rng)
@@ -389,9 +380,7 @@ def _truth(sample: _Sample) -> dict[str, str | bool | int | None]:
         "width",
         "height",
     )
-    objects = ", ".join(
-        f"{'large' if item.is_large else 'small'} {item.colour} {item.shape}" for item in sample.scene.objects
-    )
+    objects = ", ".join(f"{'large' if item.is_large else 'small'} {item.colour} {item.shape}" for item in sample.scene.objects)
     return {
         **{name: getattr(sample, name) for name in (*columns, "row")},
         **{"shard": f"{sample.shard:05d}", "key": _key(sample), "detail": json.dumps(sample.detail)},

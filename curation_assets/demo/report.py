@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ..algorithms.inert import inert
-from ..assets.apply import State
-from ..assets.gallery import thumbnails
-from ..assets.pictures import contact_sheet, fitted
-from ..assets.status import Funnel
+from curation_assets.algorithms.inert import inert
+from curation_assets.assets.apply import State
+from curation_assets.assets.gallery import thumbnails
+from curation_assets.assets.pictures import contact_sheet, fitted
+from curation_assets.assets.status import Funnel
+
 from .scoring import Caught
 
 _SHOWN = 32
@@ -44,13 +45,9 @@ def write_report(state: State, funnels: Sequence[Funnel], caught: Sequence[Caugh
     for plan in state.project.recipe.subsets:
         picture = f"contact_sheet_{plan.name}.png"
         _subset_sheet(state, plan.name).save(folder / picture)
-        parts.append(
-            f"<h2>{html.escape(plan.name)}</h2><p>Green: kept. Red: dropped, with the first filter that did.</p>"
-        )
+        parts.append(f"<h2>{html.escape(plan.name)}</h2><p>Green: kept. Red: dropped, with the first filter that did.</p>")
         parts.append(f'<img src="{picture}" alt="contact sheet of {html.escape(plan.name)}">')
-        parts.append(
-            _table(("uid row", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name))
-        )
+        parts.append(_table(("uid row", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name)))
     page = f'<!doctype html><meta charset="utf-8"><title>Curation report</title><style>{_STYLE}</style>{"".join(parts)}'
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
@@ -61,9 +58,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> 
     """HTML table; every text is escaped, numbers are aligned."""
     cells = "".join(
         "<tr>"
-        + "".join(
-            f'<td class="n">{cell:,}</td>' if isinstance(cell, int) else f"<td>{_text(cell)}</td>" for cell in row
-        )
+        + "".join(f'<td class="n">{cell:,}</td>' if isinstance(cell, int) else f"<td>{_text(cell)}</td>" for cell in row)
         + "</tr>"
         for row in rows
     )
@@ -103,9 +98,7 @@ def _spread(state: State, subset: str, is_kept: bool) -> pa.Table:
         ledger = ledger.take(pa.array(chosen))
         pool = lake.read("raw_pool", shard=shard)
         at = np.searchsorted(pool["row"].to_numpy(), ledger["row"].to_numpy())
-        reasons = ledger.select(
-            ["filter", "column", "comparison", "value", "value_text", "threshold", "threshold_text"]
-        )
+        reasons = ledger.select(["filter", "column", "comparison", "value", "value_text", "threshold", "threshold_text"])
         rows = pool.select(["shard", "row", "key", "text", "tar", "offset_bytes", "image_bytes"]).take(pa.array(at))
         parts.append(
             pa.table(

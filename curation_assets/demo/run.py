@@ -7,13 +7,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..assets.apply import Applied, apply, read_state
-from ..assets.build import build_definitions
-from ..assets.partitions import shard_files
-from ..assets.project import open_project
-from ..assets.status import Funnel, pool_funnel, subset_funnels
-from ..errors import PoolError
-from ..recipe import DEFAULT_RECIPE, load_recipe
+from curation_assets.assets.apply import Applied, apply, read_state
+from curation_assets.assets.build import build_definitions
+from curation_assets.assets.partitions import shard_files
+from curation_assets.assets.project import open_project
+from curation_assets.assets.status import Funnel, pool_funnel, subset_funnels
+from curation_assets.errors import PoolError
+from curation_assets.recipe import DEFAULT_RECIPE, load_recipe
+
 from .pool import generate_pool
 from .report import write_report
 from .scoring import Caught, score_filters
@@ -61,9 +62,7 @@ def run_demo(
     truth = generate_pool(folder, shards=shards, samples_per_shard=samples, seed=seed)
     drawn = {path.resolve() for path in (folder / "pool").glob("*.tar")}
     if {path.resolve() for path in shard_files(recipe).values()} != drawn:
-        raise PoolError(
-            f"{recipe_file} does not read exactly the demo pool in {folder / 'pool'}; set pool.path to pool/*.tar"
-        )
+        raise PoolError(f"{recipe_file} does not read exactly the demo pool in {folder / 'pool'}; set pool.path to pool/*.tar")
     project = open_project(recipe)
     applied = apply(project, build_definitions(recipe), instance_of(folder), report)
     if applied.failed or applied.held_back:

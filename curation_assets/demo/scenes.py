@@ -230,9 +230,7 @@ def altered(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple[
         return picture.resize(size, Image.Resampling.LANCZOS), {"factor": factor}
     if kind == "crop":
         margins = {side: round(float(rng.uniform(0.02, 0.09)), 3) for side in ("left", "top", "right", "bottom")}
-        left, top, right, bottom = (
-            round(share * side) for share, side in zip(margins.values(), picture.size * 2, strict=True)
-        )
+        left, top, right, bottom = (round(share * side) for share, side in zip(margins.values(), picture.size * 2, strict=True))
         return picture.crop((left, top, picture.width - right, picture.height - bottom)), margins
     if kind == "colour":
         strengths = {name: round(float(rng.uniform(0.82, 1.18)), 2) for name in ("Brightness", "Contrast", "Color")}

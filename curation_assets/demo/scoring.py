@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..algorithms.decisions import label
-from ..assets.apply import State
-from ..recipe import SubsetPlan
-from ..spec import AllOf, Keep, leaves
+from curation_assets.algorithms.decisions import label
+from curation_assets.assets.apply import State
+from curation_assets.recipe import SubsetPlan
+from curation_assets.spec import AllOf, Keep, leaves
 
 # Defects that make a sample unusable, whatever the recipe says.
 UNUSABLE = (

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..spec import Condition, Filter
+from curation_assets.spec import Condition, Filter
 
 
 def caption_length(
@@ -21,6 +21,4 @@ def caption_length(
     return (Condition("caption_words", ">=", min_words), Condition("caption_chars", ">=", min_chars))
 
 
-FILTER = Filter(
-    conditions=caption_length, source="DataComp, arXiv:2304.14108; mlfoundations/datacomp at 4a8df199", version="1"
-)
+FILTER = Filter(conditions=caption_length, source="DataComp, arXiv:2304.14108; mlfoundations/datacomp at 4a8df199", version="1")

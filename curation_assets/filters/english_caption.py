@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..spec import Condition, Filter
+from curation_assets.spec import Condition, Filter
 
 
 def english_caption(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..spec import Condition, Filter
+from curation_assets.spec import Condition, Filter
 
 
 def image_size(
@@ -21,6 +21,4 @@ def image_size(
     return (Condition("min_side_px", ">=", min_side_px), Condition("aspect_ratio", "<=", max_aspect_ratio))
 
 
-FILTER = Filter(
-    conditions=image_size, source="DataComp, arXiv:2304.14108; mlfoundations/datacomp at 4a8df199", version="1"
-)
+FILTER = Filter(conditions=image_size, source="DataComp, arXiv:2304.14108; mlfoundations/datacomp at 4a8df199", version="1")

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..errors import SchemaError
-from ..spec import Condition, Filter, Fraction, Score
+from curation_assets.errors import SchemaError
+from curation_assets.spec import Condition, Filter, Fraction, Score
 
 
 def threshold_filter(score: Score, column: str) -> Filter:

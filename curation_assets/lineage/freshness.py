@@ -7,8 +7,8 @@ an input that it really reads differs from the recorded one.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from ..errors import LakeError
-from ..graph import Graph, Key, Node, partitions
+from curation_assets.errors import LakeError
+from curation_assets.graph import Graph, Key, Node, partitions
 
 # Data version of each partition that exists: {asset: {shard or None: version}}.
 Versions = Mapping[Key, Mapping[str | None, str]]

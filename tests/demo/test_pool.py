@@ -22,7 +22,7 @@ from curation_assets.demo import captions, scenes
 from curation_assets.demo.pool import DEFECTS, TRUTH_SCHEMA, generate_pool, read_truth
 from curation_assets.errors import PoolError
 
-SMALL = {"shards": 2, "samples_per_shard": 150, "seed": 0}
+SMALL = {"shards": 2, "samples_per_shard": 150, "seed": 4}  # a seed that flips rows of objects, too
 Files = dict[str, bytes]
 Samples = dict[tuple[str, str], Files]  # by shard and key
 
@@ -68,14 +68,14 @@ def test_same_arguments_give_the_same_bytes_and_another_seed_other_samples(folde
     assert files_of(tmp_path / "again") == files_of(folder)
     assert sorted(files_of(folder)) == ["pool/.demo.json", "pool/00000.tar", "pool/00001.tar", "truth.parquet"]
     assert again.schema == TRUTH_SCHEMA
-    other = generate_pool(tmp_path / "other", shards=1, samples_per_shard=20, seed=1)["uid"].to_pylist()
+    other = generate_pool(tmp_path / "other", shards=1, samples_per_shard=20, seed=5)["uid"].to_pylist()
     assert not set(other) & set(again["uid"].to_pylist())
 
 
 def test_a_complete_pool_is_left_untouched_and_never_replaced_by_another(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert generate_pool(folder, **SMALL).equals(read_truth(folder))
-    with pytest.raises(PoolError, match=r"'seed': 0.*asked for is .*'seed': 5"):
+    with pytest.raises(PoolError, match=r"'seed': 4.*asked for is .*'seed': 5"):
         generate_pool(folder, **SMALL | {"seed": 5})
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
@@ -213,7 +213,7 @@ def test_copies_name_an_earlier_clean_original(truth: list[dict], samples: Sampl
             assert np.abs(colours[0] - colours[1]).max() < 45
             assert (row["scene"] != of["scene"]) == (kind == "hflip" and of["scene"].startswith("row"))
     assert {kind for kind, _ in kinds["near_duplicate"]} == set(scenes.NEAR_DUPLICATE_KINDS)
-    assert kinds["exact_duplicate"] == {("same_caption", True), ("reworded", False)}
+    assert {("same_caption", True), ("reworded", False)} <= kinds["exact_duplicate"]
     assert len({row["url"] for row in truth}) == len(truth)
 
 

@@ -260,8 +260,7 @@ def test_digest_survives_renaming_and_another_file_format(tmp_path):
     torch.save(dict(reversed(state.items())), tmp_path / "c.bin")
 
     digests = {
-        ClipEncoder().load_network(CONFIG, tmp_path / name).weights_sha256
-        for name in ("a.safetensors", "b.pt", "c.bin")
+        ClipEncoder().load_network(CONFIG, tmp_path / name).weights_sha256 for name in ("a.safetensors", "b.pt", "c.bin")
     }
 
     assert digests == {weights_sha256(state)}
@@ -283,8 +282,7 @@ def test_digest_tells_values_names_shapes_and_types_apart():
 def test_fingerprint_sees_the_activation_that_weights_do_not_show(tmp_path):
     save_file(network().module.state_dict(), tmp_path / "a.safetensors")
     plain, quick = (
-        ClipEncoder().load_network({**CONFIG, "quick_gelu": is_quick}, tmp_path / "a.safetensors")
-        for is_quick in (False, True)
+        ClipEncoder().load_network({**CONFIG, "quick_gelu": is_quick}, tmp_path / "a.safetensors") for is_quick in (False, True)
     )
 
     assert plain.weights_sha256 == quick.weights_sha256
@@ -468,6 +466,4 @@ def test_cuda_agrees_with_the_cpu(samples, tiny):
     np.testing.assert_allclose(encoded.image_embedding, expected.image_embedding, atol=2e-3)
     np.testing.assert_allclose(encoded.text_embedding, expected.text_embedding, atol=2e-3)
     again = encoder.encode(rows[::-1], texts[::-1], silent)
-    assert (
-        again.image_embedding[::-1].astype(np.float16).tobytes() == encoded.image_embedding.astype(np.float16).tobytes()
-    )
+    assert again.image_embedding[::-1].astype(np.float16).tobytes() == encoded.image_embedding.astype(np.float16).tobytes()

@@ -152,9 +152,7 @@ def test_a_header_that_claims_too_many_pixels_is_a_bomb(verify: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["jpeg", "png", "webp lossy", "webp lossless", "webp alpha", "gif", "bmp", "tiff", "ppm"]
-)
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp lossy", "webp lossless", "webp alpha", "gif", "bmp", "tiff", "ppm"])
 def test_the_pixel_limit_is_inclusive_in_every_format(name: str) -> None:
     assert inspect_image(ENCODED[name], max_pixels=37 * 23) == decoded_by_pillow(ENCODED[name])
     refusal = inspect_image(ENCODED[name], max_pixels=37 * 23 - 1)

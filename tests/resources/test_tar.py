@@ -70,9 +70,7 @@ def test_every_format_reads_as_tarfile_reads_it(format: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.text(st.characters(exclude_characters="/\0"), min_size=1), st.binary(max_size=1100)), max_size=6
-    ),
+    st.lists(st.tuples(st.text(st.characters(exclude_characters="/\0"), min_size=1), st.binary(max_size=1100)), max_size=6),
     st.sampled_from(["gnu", "pax"]),
 )
 def test_any_names_and_payloads_read_as_tarfile_reads_them(members: list[tuple[str, bytes]], format: str) -> None:

@@ -124,9 +124,7 @@ def test_undecodable_pairs_are_counted_and_left_out(squares):
     broken = ImageBytes(images[0].path, 3, 40)
 
     assert split([*images, broken], [*texts, "broken"]).undecodable == 1
-    with pytest.raises(
-        EncoderError, match=f"needs {MIN_PAIRS} pairs to learn from.*of 121 pairs, 121 cannot be decoded"
-    ):
+    with pytest.raises(EncoderError, match=f"needs {MIN_PAIRS} pairs to learn from.*of 121 pairs, 121 cannot be decoded"):
         split([broken] * 121, [*texts, "broken"])
     with pytest.raises(EncoderError, match="120 images and 3 texts"):
         split(images, texts[:3])
@@ -135,9 +133,7 @@ def test_undecodable_pairs_are_counted_and_left_out(squares):
 def slow_auc(image, text, texts, others):
     """The oracle: every matched pair against every swapped one, one by one."""
     matched = [i @ t for i, t in zip(image, text, strict=True)]
-    swapped = [
-        image[row] @ text[other] for shift in others for row, other in enumerate(shift) if texts[row] != texts[other]
-    ]
+    swapped = [image[row] @ text[other] for shift in others for row, other in enumerate(shift) if texts[row] != texts[other]]
     return np.mean([(m > s) + (m == s) / 2 for m in matched for s in swapped])
 
 

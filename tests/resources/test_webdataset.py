@@ -272,9 +272,7 @@ def test_a_wrong_sha256_is_a_fact_and_no_refusal(read: Read) -> None:
 
 
 def facts_by_key(contents: ShardContents) -> dict[str, list[object]]:
-    return {
-        row["key"]: [row[name] for name in row if name not in ("row", "offset_bytes")] for row in rows(contents.kept)
-    }
+    return {row["key"]: [row[name] for name in row if name not in ("row", "offset_bytes")] for row in rows(contents.kept)}
 
 
 SHUFFLED = [member for n in range(6) for member in sample(f"d{n % 2}/{n}", n, uid=f"{n:032x}", url=f"u{n}")]

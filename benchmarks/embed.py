@@ -1,0 +1,159 @@
+"""How fast samples are embedded, from tar to vectors, against the bare model on tensors that are ready.
+
+    python benchmarks/embed.py [--model ViT-B-32] [--device auto] [--samples 96] [--decode-workers 1] [--json]
+
+Weights are random and pictures are drawn: only the time matters, and it depends on neither. Both variants take turns in
+one process, so that a busy machine slows both; the ratio is the median over the turns. The whole pipeline reads a tar,
+decodes and resizes JPEGs, tokenizes captions and runs both towers; the bare model runs both towers only.
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402  (the benchmark runs from a checkout, too)
+
+from resources.clip import available_device  # noqa: E402
+from resources.decode import ImageBytes  # noqa: E402
+from resources.encoder import PRECISIONS, Encoder  # noqa: E402
+from resources.openclip import Network, build_module, import_open_clip, preprocessing  # noqa: E402
+
+DISTINCT_IMAGES = 64
+CAPTION = "a photo of a small red boat on a calm lake in front of snowy mountains, number"
+
+
+def write_tar(path: Path, samples: int, size_px: tuple[int, int]) -> list[ImageBytes]:
+    """A shard of JPEGs (quality 90) with the detail of photographs: smooth areas under fine noise."""
+    rng = np.random.default_rng(0)
+    payloads = []
+    for _ in range(min(DISTINCT_IMAGES, samples)):
+        areas = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize(size_px, Image.Resampling.BICUBIC)
+        noisy = np.asarray(areas) + rng.normal(0, 6, (size_px[1], size_px[0], 3))
+        buffer = io.BytesIO()
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+        payloads.append(buffer.getvalue())
+    with tarfile.open(path, "w") as archive:
+        for number in range(samples):
+            payload = payloads[number % len(payloads)]
+            member = tarfile.TarInfo(f"{number:07}.jpg")
+            member.size = len(payload)
+            archive.addfile(member, io.BytesIO(payload))
+    with tarfile.open(path) as archive:
+        return [ImageBytes(str(path), member.offset_data, member.size) for member in archive]
+
+
+def bare_seconds(module: torch.nn.Module, tokens: torch.Tensor, side_px: int, arguments: argparse.Namespace) -> float:
+    """Seconds of both towers for all samples, on one ready batch over and over."""
+    device, count = torch.device(arguments.device), arguments.batch_size
+    values = torch.randn(count, 3, side_px, side_px, device=device)
+    words = tokens[:1].repeat(count, 1).to(device)
+    half = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}[arguments.precision]
+    synchronize(device)
+    began = time.perf_counter()
+    with torch.inference_mode(), torch.autocast(device.type, half, enabled=half is not None):
+        for _ in range(-(-arguments.samples // count)):
+            module.encode_image(values)
+            module.encode_text(words)
+    synchronize(device)
+    return time.perf_counter() - began
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what a CUDA device was given; a CPU is always done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def machine(device: str) -> str:
+    """Processor, cores that this process may use, accelerator, versions."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = f", {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
+    return f"{names[0] if names else platform.processor()}, {cores} cores{gpu}, torch {torch.__version__}"
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Run both variants in turns and compare."""
+    open_clip = import_open_clip()
+    module = build_module(open_clip.get_model_config(arguments.model))
+    tokenizer = open_clip.get_tokenizer(arguments.model)
+    network = Network(module, tokenizer, preprocessing(module, {}), f"{arguments.model} random")
+    images = write_tar(folder / "shard.tar", arguments.samples, tuple(arguments.jpeg_px))
+    texts = [f"{CAPTION} {number}" for number in range(arguments.samples)]
+    encoder = Encoder(
+        network,
+        device=arguments.device,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+        decode_workers=arguments.decode_workers,
+    )
+    tokens, turns = tokenizer(texts[:1]), []
+    encoder.encode(images[: arguments.batch_size], texts[: arguments.batch_size], lambda line: None)
+    for _ in range(arguments.repeats):
+        bare_s = bare_seconds(module, tokens, encoder.image_size_px, arguments)
+        began = time.perf_counter()
+        encoder.encode(images, texts, lambda line: None)
+        turns.append((bare_s, time.perf_counter() - began))
+    usage = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    is_cuda = arguments.device.startswith("cuda")
+    return {
+        "machine": machine(arguments.device),
+        **vars(arguments),
+        "jpeg_bytes": round(statistics.mean(image.length for image in images)),
+        "bare_samples_per_s": arguments.samples / statistics.median(bare for bare, _ in turns),
+        "pipeline_samples_per_s": arguments.samples / statistics.median(whole for _, whole in turns),
+        "ratio": statistics.median(bare / whole for bare, whole in turns),
+        "ratios": [round(bare / whole, 3) for bare, whole in turns],
+        "peak_memory_bytes": usage[0],
+        "peak_worker_memory_bytes": usage[1],
+        "peak_device_memory_bytes": torch.cuda.max_memory_allocated() if is_cuda else 0,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="ViT-B-32", help="name of an OpenCLIP model")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--samples", type=int, help="a multiple of the batch size (96 on a CPU, 20,480 on CUDA)")
+    parser.add_argument("--batch-size", type=int, help="samples per pass (32 on a CPU, 256 on CUDA)")
+    parser.add_argument("--decode-workers", type=int, help="(1 on a CPU, cores - 1 on CUDA)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of both variants")
+    parser.add_argument("--jpeg-px", type=int, nargs=2, default=(512, 384), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    arguments.device = available_device(arguments.device)
+    is_cuda = arguments.device.startswith("cuda")
+    arguments.batch_size = arguments.batch_size or (256 if is_cuda else 32)
+    arguments.samples = arguments.samples or (20_480 if is_cuda else 96)
+    if arguments.decode_workers is None:
+        arguments.decode_workers = max(1, (os.cpu_count() or 1) - 1) if is_cuda else 1
+    if arguments.samples % arguments.batch_size:
+        parser.error("--samples must be a multiple of --batch-size: a padded last batch is work that the bare model lacks")
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(arguments, Path(folder))
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    for name, value in results.items():
+        print(f"{name:26} {value:,.3f}" if isinstance(value, float) else f"{name:26} {value}")
+
+
+if __name__ == "__main__":
+    main()
