@@ -3,8 +3,9 @@
     python benchmarks/embed.py [--model ViT-B-32] [--device auto] [--samples 96] [--decode-workers 1] [--json]
 
 Weights are random and pictures are drawn: only the time matters, and it depends on neither. Both variants take turns in
-one process, so that a busy machine slows both; the ratio is the median over the turns. The whole pipeline reads a tar,
-decodes and resizes JPEGs, tokenizes captions and runs both towers; the bare model runs both towers only.
+one process, so that a busy machine slows both; ratios are medians over the turns. The whole pipeline reads a tar,
+decodes and resizes JPEGs, tokenizes captions and runs both towers; the bare model runs both towers only. On a CPU that
+others use as well, `cpu_ratio` (CPU seconds, workers included) is steadier than `ratio` (wall seconds).
 """
 
 import argparse
@@ -18,7 +19,9 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -57,26 +60,37 @@ def write_tar(path: Path, samples: int, size_px: tuple[int, int]) -> list[ImageB
         return [ImageBytes(str(path), member.offset_data, member.size) for member in archive]
 
 
-def bare_seconds(module: torch.nn.Module, tokens: torch.Tensor, side_px: int, arguments: argparse.Namespace) -> float:
-    """Seconds of both towers for all samples, on one ready batch over and over."""
+def run_bare(module: torch.nn.Module, tokens: torch.Tensor, side_px: int, arguments: argparse.Namespace) -> None:
+    """Both towers for all samples, on one ready batch over and over."""
     device, count = torch.device(arguments.device), arguments.batch_size
     values = torch.randn(count, 3, side_px, side_px, device=device)
     words = tokens[:1].repeat(count, 1).to(device)
     half = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}[arguments.precision]
-    synchronize(device)
-    began = time.perf_counter()
     with torch.inference_mode(), torch.autocast(device.type, half, enabled=half is not None):
         for _ in range(-(-arguments.samples // count)):
             module.encode_image(values)
             module.encode_text(words)
-    synchronize(device)
-    return time.perf_counter() - began
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for what a CUDA device was given; a CPU is always done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+class Spent(NamedTuple):
+    """Wall seconds, and CPU seconds of this process and of those that it has waited for."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def spent(run: Callable[[], object]) -> Spent:
+    """What a call costs."""
+
+    def cpu_s() -> float:
+        usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(each.ru_utime + each.ru_stime for each in usage)
+
+    began, cpu_before = time.perf_counter(), cpu_s()
+    run()
+    return Spent(time.perf_counter() - began, cpu_s() - cpu_before)
 
 
 def machine(device: str) -> str:
@@ -106,22 +120,20 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     tokens, turns = tokenizer(texts[:1]), []
     encoder.encode(images[: arguments.batch_size], texts[: arguments.batch_size], lambda line: None)
     for _ in range(arguments.repeats):
-        bare_s = bare_seconds(module, tokens, encoder.image_size_px, arguments)
-        began = time.perf_counter()
-        encoder.encode(images, texts, lambda line: None)
-        turns.append((bare_s, time.perf_counter() - began))
-    usage = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        bare = spent(lambda: run_bare(module, tokens, encoder.image_size_px, arguments))
+        turns.append((bare, spent(lambda: encoder.encode(images, texts, lambda line: None))))
     is_cuda = arguments.device.startswith("cuda")
     return {
         "machine": machine(arguments.device),
         **vars(arguments),
         "jpeg_bytes": round(statistics.mean(image.length for image in images)),
-        "bare_samples_per_s": arguments.samples / statistics.median(bare for bare, _ in turns),
-        "pipeline_samples_per_s": arguments.samples / statistics.median(whole for _, whole in turns),
-        "ratio": statistics.median(bare / whole for bare, whole in turns),
-        "ratios": [round(bare / whole, 3) for bare, whole in turns],
-        "peak_memory_bytes": usage[0],
-        "peak_worker_memory_bytes": usage[1],
+        "bare_samples_per_s": arguments.samples / statistics.median(bare.wall_s for bare, _ in turns),
+        "pipeline_samples_per_s": arguments.samples / statistics.median(whole.wall_s for _, whole in turns),
+        "ratio": statistics.median(bare.wall_s / whole.wall_s for bare, whole in turns),
+        "ratios": [round(bare.wall_s / whole.wall_s, 3) for bare, whole in turns],
+        "cpu_ratio": statistics.median(bare.cpu_s / whole.cpu_s for bare, whole in turns),
+        "cpu_ratios": [round(bare.cpu_s / whole.cpu_s, 3) for bare, whole in turns],
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # without the workers
         "peak_device_memory_bytes": torch.cuda.max_memory_allocated() if is_cuda else 0,
     }
 

@@ -139,8 +139,13 @@ class Recipe:
         """Root of the lake: an absolute folder, or a URL as given."""
         return self.file.lake if "://" in self.file.lake else str((self.folder / self.file.lake).resolve())
 
-    def subset(self, name: str) -> SubsetPlan:
-        return next(subset for subset in self.subsets if subset.name == name)
+    @property
+    def checkpoint(self) -> Path | None:
+        """The encoder's checkpoint, if the recipe names a file and not a tag."""
+        pretrained = self.file.encoder.pretrained
+        if pretrained is None or not (self.folder / pretrained).is_file():
+            return None
+        return (self.folder / pretrained).resolve()
 
 
 def known_filters() -> dict[str, Filter]:

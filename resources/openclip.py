@@ -28,7 +28,7 @@ _defined_operators: list[object] = []  # torch drops an operator together with t
 
 
 class Preprocessing(NamedTuple):
-    """What a network expects of a picture: its square, and mean and standard deviation per channel, of values in [0, 1]."""
+    """What a network expects of a picture: its square; mean and standard deviation per channel of values in [0, 1]."""
 
     framing: Framing
     mean: tuple[float, float, float]
@@ -149,8 +149,8 @@ def loaded_module(config: Mapping[str, object], path: Path) -> "torch.nn.Module"
     except (*faults, StopIteration) as error:
         text = str(error) if len(str(error)) < 600 else f"{str(error)[:600]} ..."
         raise EncoderError(
-            f"cannot load checkpoint {path} into this network: {type(error).__name__}: {text}; it must hold the weights "
-            f"of the model that was asked for, as .safetensors or as a torch file of tensors (code is never unpickled)"
+            f"cannot load checkpoint {path} into this network: {type(error).__name__}: {text}; it must hold weights of "
+            f"the model that was asked for, as .safetensors or as a torch file of tensors (code is never unpickled)"
         ) from error
     return module
 

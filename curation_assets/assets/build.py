@@ -54,6 +54,8 @@ def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:
     return {
         "lake": Lake(root=recipe.lake),
         "clip": ClipEncoder(
+            model=encoder.model or "",
+            pretrained=str(recipe.checkpoint or encoder.pretrained or ""),
             device=encoder.device,
             precision=encoder.precision,
             batch_size=encoder.batch_size,

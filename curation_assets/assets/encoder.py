@@ -54,8 +54,7 @@ def _encoder(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             trained = step.read(_NETWORK).to_pylist()[0]
             weights, network = trained["network_weights"], trained["network_configuration"]
         else:
-            weights = str(project.checkpoint or recipe.file.encoder.pretrained)
-            network = str(recipe.file.encoder.model)
+            weights, network = str(recipe.file.encoder.pretrained), str(recipe.file.encoder.model)
         loaded = load_encoder(clip, lake, weights, network)
         columns = {
             "weights_sha256": [loaded.weights_sha256],
@@ -122,18 +121,16 @@ def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> L
 
     `network` is an OpenCLIP model name, or the configuration of a network of our own as JSON.
     """
-    key = (clip.device, clip.precision, clip.batch_size, clip.decode_workers, lake.root, weights, network)
+    key = (repr(clip), lake.root, weights, network)
     if key not in _loaded:
         _loaded.clear()  # one model in memory at a time
-        if network.startswith("{"):
-            _loaded[key] = clip.load_network(json.loads(network), Path(lake.root) / weights)
-        else:
-            _loaded[key] = clip.model_copy(update={"model": network, "pretrained": weights}).load()
+        is_own = network.startswith("{")
+        _loaded[key] = clip.load_network(json.loads(network), Path(lake.root) / weights) if is_own else clip.load()
     return _loaded[key]
 
 
 # The model of the last step: shards of one process come one after the other, and loading takes longer than a small shard.
-_loaded: dict[tuple[str | int, ...], LoadedEncoder] = {}
+_loaded: dict[tuple[str, ...], LoadedEncoder] = {}
 
 
 def _embedding_checks(step: Step, pool: pa.Table) -> list[dg.AssetCheckResult]:

@@ -43,19 +43,11 @@ class Project:
         """Stamps of the files outside the lake that a partition reads."""
         if node.key in (_POOL, ("rejected_samples",)) and shard is not None:
             return pool_stamp(self.recipe, files[shard])
-        checkpoint = self.checkpoint
+        checkpoint = self.recipe.checkpoint
         if node.key == ("encoder",) and checkpoint is not None:
             status = checkpoint.stat()
             return {f"file:{stored_path(self.recipe, checkpoint)}": f"{status.st_size}:{status.st_mtime_ns}"}
         return {}
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """The encoder's checkpoint, if the recipe names a file and not a tag."""
-        pretrained = self.recipe.file.encoder.pretrained
-        if pretrained is None or not (self.recipe.folder / pretrained).is_file():
-            return None
-        return (self.recipe.folder / pretrained).resolve()
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,13 @@ UNUSABLE = (
     "malformed_json",
     "duplicate_uid",
 )
-# What a filter is there to catch, by the score column that it looks at.
+# What a filter is there to catch, by the score column that it looks at. NULL is not judged: text that is in no language
+# (zxx, such as a file name) is neither English nor foreign.
 _TARGETS: dict[str, tuple[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
-    "caption_language": ("captions not in English", lambda truth: pc.not_equal(truth["language"], "en")),
+    "caption_language": (
+        "captions in other languages",
+        lambda truth: pc.if_else(pc.equal(truth["language"], "zxx"), None, pc.not_equal(truth["language"], "en")),
+    ),
     "caption_words": ("too_short_caption", lambda truth: pc.equal(truth["defect"], "too_short_caption")),
     "min_side_px": (
         "tiny_image, extreme_aspect",
@@ -88,9 +92,11 @@ def _subset(state: State, plan: SubsetPlan, truth: pa.Table) -> list[Caught]:
     for part in plan.keep.parts if isinstance(plan.keep, AllOf) else (plan.keep,):
         is_dropped = dropped_by == label(part)
         if target := _target(part):
-            planted_as, is_planted = target[0], target[1](rows).to_numpy()
+            planted_as, planted = target[0], target[1](rows)
+            judged = reaches & pc.is_valid(planted).to_numpy()
+            is_planted = pc.fill_null(planted, False).to_numpy()
             name = f"{plan.name}: {label(part)}"
-            caught.append(_counted(name, planted_as, is_planted[reaches], is_dropped[reaches]))
+            caught.append(_counted(name, planted_as, is_planted[judged], is_dropped[judged]))
         reaches &= ~is_dropped
     return caught
 

