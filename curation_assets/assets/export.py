@@ -41,15 +41,17 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
     made, pool = set(project.records(("subsets", subset))), set(project.records(("raw_pool",)))
     if not made or made != pool:
         raise LakeError(f"subset {subset!r} exists for {len(made)} of {len(pool)} shards; run curate apply first")
+    write = _write_uids if form == "datacomp" else _write_rows
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        rows = _write_uids(project, subset, temporary) if form == "datacomp" else _write_rows(project, subset, temporary)
-        temporary.replace(out)
+        try:
+            rows = write(project, subset, temporary)
+            temporary.replace(out)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ArgumentError(f"cannot write {out}: {error.strerror or error}; give another --out") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return out, rows
 
 

@@ -21,6 +21,7 @@ class ArtifactStatus:
     failed: int
     rows: int
     delta_version: int | None
+    columns: list[str]
     reasons: list[str]
 
 
@@ -50,6 +51,7 @@ def artifact_status(state: State, node: Node) -> ArtifactStatus:
         failed=sum(bool(state.failed_checks(node, shard)) for shard in made),
         rows=sum(int(str(records[shard]["rows"])) for shard in made),
         delta_version=max(versions, default=None),
+        columns=list(node.table.names),
         reasons=[f"{shard or node.name}: {'; '.join(reasons)}" for shard, reasons in list(stale.items())[:3]],
     )
 

@@ -84,6 +84,7 @@ class Step:
         if shard is not None and shard not in self.files:
             raise LakeError(f"{partition_name(self.node.name, shard)}: pool.path matches no such shard; known: {self.shards}")
         self._records = {source: project.records(source) for source in {*self.node.inputs, _POOL} if source != key}
+        self._previous = project.records(key).get(shard)
         versions = {source: data_versions(records) for source, records in self._records.items()}
         stamps = project.stamps(self.node, shard, self.files)
         self.fingerprint: Fingerprint = present_fingerprint(self.node, shard, project.graph, self.shards, versions, stamps)
@@ -143,12 +144,15 @@ class Step:
             record = {**written.record, FAILED_CHECKS: failed}
             self.project.lake.write(self.project.graph[key].name, written.table, shard=self.shard, record=record)
         rows = "dagster/partition_row_count" if self.shard is not None else "dagster/row_count"
-        place = {
+        place: dict[str, object] = {
             rows: written.rows,
             "dagster/uri": self.project.lake.uri(self.project.graph[key].name),
             "delta_version": written.delta_version,
             "inputs": dg.MetadataValue.json(dict(list(self.fingerprint.inputs.items())[:50])),
         }
+        if self._previous is not None:
+            place["previous_run"] = dg.MetadataValue.dagster_run(str(self._previous["run_id"]))
+            place["previous_data_version"] = str(self._previous["data_version"])
         return dg.MaterializeResult(
             asset_key=dg.AssetKey(key),
             data_version=dg.DataVersion(str(written.record["data_version"])),

