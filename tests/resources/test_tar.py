@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.tar import BLOCK_BYTES, EXTENSION_LIMIT_BYTES, Damage, TarWalk, pax_keywords
+from resources.tar import EXTENSION_LIMIT_BYTES, Damage, TarWalk
+from resources.tar_header import BLOCK_BYTES, pax_keywords
 
 Entry = tuple[str, int, bytes]
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -292,3 +293,20 @@ def test_pax_records_round_trip(keywords: dict[bytes, bytes]) -> None:
         length = next(n for n in range(rest, rest + 5) if n == rest + len(str(n)))
         payload += b"%d %s=%s\n" % (length, keyword, value)
     assert pax_keywords(payload) == keywords
+
+
+@pytest.mark.parametrize("gap", [0, 1, 37])
+def test_concatenated_archives_are_one(gap: int) -> None:
+    first, second = tar_of([("a.jpg", b"1" * 700)]), tar_of([("b.jpg", b"2"), ("c.txt", b"")])
+    entries, damage = walked(first + bytes(512 * gap) + second)
+    with tarfile.open(fileobj=io.BytesIO(first + bytes(512 * gap) + second), ignore_zeros=True) as oracle:
+        assert [entry[0] for entry in entries] == [member.name for member in oracle]
+    assert damage is None
+
+
+def test_damage_in_a_second_archive_is_reported() -> None:
+    first, second = tar_of([("a.jpg", b"1")]), tar_of([("b.jpg", b"2" * 600)])
+    entries, damage = walked(first + second[:700])
+    assert [entry[0] for entry in entries] == ["a.jpg"]
+    assert damage is not None
+    assert damage.reason == "tar_truncated"
