@@ -134,9 +134,10 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
     weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
     trained = (("filter_network",),) if file.encoder.train else ()
     yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
-    precision = {"precision": file.encoder.precision}
+    # The same weights in another architecture, such as ViT-B-32-quickgelu, give other vectors.
+    architecture = file.encoder.model_dump(mode="json", include={"precision", "model"})
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], precision)
+    yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
     clusters = file.clusters.model_dump(mode="json")
     features: tuple[Key, ...] = (("raw_pool",), ("embeddings",))
     yield Node(("centroids",), "clusters", CENTROIDS, features, CODE_VERSIONS["centroids"], clusters)

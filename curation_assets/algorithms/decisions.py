@@ -1,7 +1,7 @@
 """Trees of filters evaluated over score columns, with the reason of every row that is dropped.
 
-Three-valued logic: a NULL value neither passes nor fails a condition, so `not` does not turn an unmeasured row into a kept
-one.
+Three-valued logic: a NULL or NaN neither passes nor fails a condition, so `not` does not turn an unmeasured row into a
+kept one.
 """
 
 from collections.abc import Mapping
@@ -91,6 +91,8 @@ def holds(condition: Condition, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         true = pc.fill_null(pc.equal(column, condition.threshold), False).to_numpy(zero_copy_only=False)
         return true, known & ~true
     value = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+    if np.issubdtype(value.dtype, np.floating):
+        known &= ~np.isnan(value)
     threshold = stored_threshold(condition, value.dtype)
     match condition.comparison:
         case "==":
@@ -140,8 +142,7 @@ def _conjunction(parts: list[tuple[np.ndarray, np.ndarray]], n: int) -> tuple[np
 def _explain(part: Keep, where: np.ndarray, rows: Rows, decisions: Decisions) -> None:
     """Write the reason of dropped rows: of a composed part, the first leaf that kept it from passing."""
     decisions.filter[where] = label(part)
-    is_negated = isinstance(part, Not)
-    for leaf in leaves(part):
+    for leaf, is_negated in _literals(part):
         for condition in leaf.conditions:
             true, false = (mask[where] for mask in holds(condition, rows))
             unexplained = np.equal(decisions.column[where], None)
@@ -154,6 +155,17 @@ def _explain(part: Keep, where: np.ndarray, rows: Rows, decisions: Decisions) ->
             decisions.value[here] = column.to_pylist()
             is_text = isinstance(condition.threshold, str)
             decisions.threshold[here] = condition.threshold if is_text else stored_threshold(condition, _dtype(column))
+
+
+def _literals(keep: Keep, is_negated: bool = False) -> list[tuple[Leaf, bool]]:
+    """The leaves of a tree, each with whether it counts as its negation once every `not` is pushed down to the leaves."""
+    match keep:
+        case Leaf():
+            return [(keep, is_negated)]
+        case Not(part):
+            return _literals(part, not is_negated)
+        case AllOf(parts) | AnyOf(parts):
+            return [literal for part in parts for literal in _literals(part, is_negated)]
 
 
 def _dtype(column: pa.Array) -> np.dtype:

@@ -19,7 +19,7 @@ def table_digest(table: pa.Table) -> str:
     """
     digest = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
-        digest.update(f"{name}\0{column.type}\0{len(column)}\0{column.null_count}\0".encode())
+        digest.update(f"{name}\0{_type_name(column.type)}\0{len(column)}\0{column.null_count}\0".encode())
         combined = column.combine_chunks()
         for part in _parts(combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)):
             digest.update(part)
@@ -30,6 +30,11 @@ def json_digest(value: object) -> str:
     """Hash of plain JSON values whose keys may come in any order; 32 hex digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _type_name(kind: pa.DataType) -> str:
+    """Name of a type; that of a list does not depend on what its field is called, which Delta changes to `element`."""
+    return f"list<item: {_type_name(kind.value_type)}>" if pa.types.is_list(kind) else str(kind)
 
 
 def _parts(array: pa.Array) -> list[bytes | memoryview]:

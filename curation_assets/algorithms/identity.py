@@ -18,10 +18,10 @@ def uid_halves(uid: list[bytes]) -> Halves:
     Raises:
         SchemaError: a uid is not 16 bytes long.
     """
-    joined = b"".join(uid)
-    if len(joined) != 16 * len(uid):
-        raise SchemaError(f"a uid is 16 bytes long; lengths found: {sorted({len(u) for u in uid})}")
-    pairs = np.frombuffer(joined, dtype=">u8").astype(np.uint64).view(np.int64).reshape(-1, 2)
+    lengths = {len(u) for u in uid}
+    if lengths - {16}:
+        raise SchemaError(f"a uid is 16 bytes long; lengths found: {sorted(lengths)}")
+    pairs = np.frombuffer(b"".join(uid), dtype=">u8").astype(np.uint64).view(np.int64).reshape(-1, 2)
     return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
 

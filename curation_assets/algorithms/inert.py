@@ -2,11 +2,13 @@
 
 import re
 
-# C0 and C1 controls (ANSI sequences begin with ESC or CSI), line and paragraph separators, bidirectional marks and
-# overrides, zero-width characters, byte order mark, interlinear marks, tags, and lone surrogates.
+# C0 and C1 controls (ANSI sequences begin with ESC or CSI), line and paragraph separators, interlinear marks, lone
+# surrogates, and what Unicode lists as Default_Ignorable_Code_Point: bidirectional marks and overrides, zero-width
+# characters, fillers, tags, and variation selectors, which can carry a hidden text behind any visible letter.
 _INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&:/@=$^\"'])")
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from curation_assets.errors import SchemaError
 from curation_assets.spec import Score, Values
+from curation_assets.tables import Column
 
 from .vectors import from_binary
 
@@ -24,7 +25,7 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
         The score's columns and `reason`, n rows each: a row without a value has the reason why.
 
     Raises:
-        SchemaError: the score returned other columns or another number of rows than it declares.
+        SchemaError: the score returned other columns, types or another number of rows than it declares.
     """
     n = len(next(iter(inputs.values())))
     is_complete = np.ones(n, bool)
@@ -36,8 +37,7 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
     columns = {}
     is_measured = is_complete.copy()
     for column in score.columns:
-        values = _returned(score, column.name, by_name, len(chosen)).cast(column.type)
-        columns[column.name] = _spread(values, is_complete)
+        columns[column.name] = _spread(_returned(score, column, by_name, len(chosen)), is_complete)
         is_measured &= pc.is_valid(columns[column.name]).to_numpy(zero_copy_only=False)
     return {**columns, "reason": _reasons(is_complete, is_measured, reason)}
 
@@ -48,16 +48,25 @@ def _argument(column: pa.Array) -> np.ndarray:
     return column.to_numpy(zero_copy_only=False)
 
 
-def _returned(score: Score, name: str, by_name: Mapping[str, Values], n: int) -> pa.Array:
+def _returned(score: Score, column: Column, by_name: Mapping[str, Values], n: int) -> pa.Array:
+    """One returned column in its declared type, NaN as NULL."""
     if not n:
-        return pa.array([], next(c.type for c in score.columns if c.name == name))
-    declared = {column.name for column in score.columns}
+        return pa.array([], column.type)
+    declared = {declared.name for declared in score.columns}
     if set(by_name) != declared:
         raise SchemaError(f"{score.compute.__name__} returned columns {sorted(by_name)}; it declares {sorted(declared)}")
-    values = pa.array(by_name[name], from_pandas=True)
+    values = by_name[column.name]
     if len(values) != n:
-        raise SchemaError(f"{score.compute.__name__} returned {len(values)} values of {name} for {n} rows")
-    return values
+        raise SchemaError(f"{score.compute.__name__} returned {len(values)} values of {column.name} for {n} rows")
+    try:
+        array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
+        if pa.types.is_floating(array.type):
+            array = pc.if_else(pc.is_nan(array), pa.scalar(None, array.type), array)
+        return array.cast(column.type)
+    except pa.ArrowException as error:
+        raise SchemaError(
+            f"{score.compute.__name__} returned {column.name} that is no column of {column.type}: {error}"
+        ) from error
 
 
 def _spread(values: pa.Array, where: np.ndarray) -> pa.Array:

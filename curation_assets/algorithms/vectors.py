@@ -27,7 +27,7 @@ def from_binary(column: pa.Array | pa.ChunkedArray, dtype: str) -> np.ndarray:
     """Matrix of shape (n, d) of a column without NULLs, float32 whatever the stored dtype.
 
     Raises:
-        SchemaError: a value is NULL, or the values have different lengths.
+        SchemaError: the column is not binary, a value is NULL or empty, or the values have different lengths.
     """
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     parts = [_matrix(chunk, dtype) for chunk in chunks if len(chunk)]
@@ -39,8 +39,10 @@ def from_binary(column: pa.Array | pa.ChunkedArray, dtype: str) -> np.ndarray:
 
 
 def _matrix(array: pa.Array, dtype: str) -> np.ndarray:
+    if not pa.types.is_binary(array.type):
+        raise SchemaError(f"embeddings are stored as binary; found a column of type {array.type}")
     lengths = np.unique(pa.compute.binary_length(array).to_numpy(zero_copy_only=False))
-    if array.null_count or len(lengths) != 1 or int(lengths[0]) % np.dtype(dtype).itemsize:
+    if array.null_count or len(lengths) != 1 or not lengths[0] or int(lengths[0]) % np.dtype(dtype).itemsize:
         raise SchemaError(
             f"embeddings must be present and of one length, a multiple of {np.dtype(dtype).itemsize} bytes; "
             f"found {array.null_count} NULL of {len(array)} and lengths {lengths.tolist()[:5]}"

@@ -28,6 +28,8 @@ def threshold_filter(score: Score, column: str) -> Filter:
         """Keep values in a range, or exactly the best fraction."""
         if (top_fraction is None) == (min is None and max is None):
             raise SchemaError(f"{column} needs either min and/or max, or top_fraction")
+        if min is not None and max is not None and min > max:
+            raise SchemaError(f"{column} keeps nothing: min {min} is above max {max}")
         if top_fraction is not None:
             return (Fraction(column, top_fraction, score.keep, over),)
         bounds = (("min", ">=", min), ("max", "<=", max))

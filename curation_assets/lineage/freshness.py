@@ -92,10 +92,22 @@ def _differences(kind: str, recorded: object, present: Mapping[str, object]) -> 
     before = recorded if isinstance(recorded, Mapping) else {}
     lines = []
     for name in sorted(before.keys() | present.keys()):
-        old, new = before.get(name, "absent"), present.get(name, "absent")
-        if old != new:
-            lines.append(f"{kind} {name}: {_short(old)} -> {_short(new)}")
+        if name not in before or name not in present:
+            lines.append(f"{kind} {name}: {_short(before.get(name, 'absent'))} -> {_short(present.get(name, 'absent'))}")
+        else:
+            changes = _changes(name, before[name], present[name])
+            lines += [f"{kind} {path}: {_short(old)} -> {_short(new)}" for path, old, new in changes]
     return lines
+
+
+def _changes(path: str, old: object, new: object) -> list[tuple[str, object, object]]:
+    """Where two JSON values differ, as deep as they have the same shape: a threshold, not the tree that it stands in."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and old.keys() == new.keys():
+        return [change for key in old for change in _changes(f"{path}.{key}", old[key], new[key])]
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [change for i, (before, after) in pairs for change in _changes(f"{path}.{i}", before, after)]
+    return [] if old == new else [(path, old, new)]
 
 
 def _short(value: object) -> str:

@@ -36,12 +36,18 @@ def caption_language(text: np.ndarray) -> dict[str, np.ndarray]:
     """
     detector = _detector()
     best = [
-        detector.detect(caption.replace("\n", " "))[0] if caption.strip() else {"lang": "und", "score": 0.0} for caption in text
+        detector.detect(caption.replace("\n", " "))[0] if _is_visible(caption) else {"lang": "und", "score": 0.0}
+        for caption in text
     ]
     return {
         "caption_language": np.array([b["lang"] for b in best], dtype=object),
         "caption_language_probability": np.array([b["score"] for b in best], dtype=np.float32),
     }
+
+
+def _is_visible(caption: str) -> bool:
+    """Whether a caption has more than white space, controls and zero-width characters."""
+    return any(character.isprintable() and not character.isspace() for character in caption)
 
 
 @cache

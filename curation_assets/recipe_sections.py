@@ -1,0 +1,95 @@
+"""The sections of a recipe file as pydantic models: keys, types, bounds, defaults, meanings. docs/recipe.md is made of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are faults, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+class Pool(Section):
+    """Where the raw samples are."""
+
+    format: Literal["webdataset", "img2dataset"] = Field("webdataset", description="form of the shards")
+    path: str | list[str] = Field(description="tar files: paths or globs, relative to the recipe's folder")
+    max_image_pixels: int = Field(89_478_485, ge=1, description="larger images are rejected by their header, px")
+    verify: Literal["structure", "decode"] = Field(
+        "structure", description="how truncation is found: by the file's structure, or by decoding every image"
+    )
+
+
+class Encoder(Section):
+    """The model that makes embeddings."""
+
+    model: str | None = Field(None, description="OpenCLIP model name")
+    pretrained: str | None = Field(None, description="OpenCLIP tag, or a local checkpoint file")
+    train: Literal["filter_network"] | None = Field(None, description="use the network trained here instead")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto is cuda if there is one, else cpu")
+    precision: Literal["fp32", "fp16", "bf16"] = Field("fp32", description="arithmetic of the towers")
+    batch_size: int = Field(64, ge=1, description="samples per forward pass; halved when memory runs out")
+    decode_workers: int = Field(1, ge=0, description="processes that read and decode images; 0 decodes in the step itself")
+
+
+class FilterNetwork(Section):
+    """Training of the small CLIP after Data Filtering Networks."""
+
+    train_on: Name = Field(description="subset that it learns from; must not need embeddings itself")
+    max_pairs: int = Field(100_000, ge=32, description="pairs at most, drawn by keyed hash of the uid")
+    image_size_px: int = Field(64, ge=16, description="side of the square that pictures are brought to")
+    patch_size_px: int = Field(16, ge=2, description="side of a patch; divides image_size_px")
+    width: int = Field(128, ge=8, description="channels of both towers")
+    image_layers: int = Field(4, ge=1, description="transformer blocks of the image tower")
+    text_layers: int = Field(2, ge=1, description="transformer blocks of the text tower")
+    heads: int = Field(4, ge=1, description="attention heads of both towers; divides width")
+    embed_dim: int = Field(128, ge=8, description="length of a vector")
+    context_length: int = Field(48, ge=4, description="tokens of a caption that are read")
+    epochs: int = Field(8, ge=1, description="passes over the training pairs")
+    batch_size: int = Field(64, ge=2, description="pairs that are contrasted in a step")
+    learning_rate: float = Field(1e-3, gt=0, description="peak of the cosine schedule")
+    holdout_fraction: float = Field(0.1, ge=0, lt=1, description="share of the pairs held out to measure the AUC")
+    seed: int = Field(0, ge=0, description="of weights, order and what is held out")
+    threads: int = Field(2, ge=1, description="CPU threads; another number can change the last bits of the weights")
+
+
+class Clusters(Section):
+    """Spherical k-means over image embeddings."""
+
+    k: int | Literal["auto"] = Field("auto", description="clusters; auto is the square root of the number of samples")
+    iterations: int = Field(20, ge=1, description="Lloyd iterations")
+    seed: int = Field(0, ge=0, description="of the initial centroids and of the training sample")
+    samples_per_centroid: int = Field(256, ge=39, description="training samples per centroid at most")
+
+    @field_validator("k")
+    @classmethod
+    def _positive(cls, k: int | str) -> int | str:
+        if isinstance(k, int) and k < 1:
+            raise ValueError("allowed: auto, or a whole number from 1")
+        return k
+
+
+class Subset(Section):
+    """One named set of decisions."""
+
+    source: Name | None = Field(None, alias="from", description="subset that it narrows; none is the whole pool")
+    keep: list[object] = Field(min_length=1, description="filters that must all pass, in the order in which they explain")
+    kept_fraction: tuple[float, float] = Field(
+        (0.0, 1.0), description="smallest and largest share kept of a shard that raises no warning"
+    )
+    publish: bool = Field(False, description="whether versions of it are meant to be published")
+
+
+class RecipeFile(Section):
+    """The whole file."""
+
+    lake: str = Field("./lake", description="root of the tables: a folder, or a URL such as s3://bucket/lake")
+    pool: Pool
+    encoder: Encoder = Encoder(train="filter_network")
+    filter_network: FilterNetwork | None = None
+    clusters: Clusters = Clusters()
+    subsets: dict[Name, Subset] = Field(default_factory=dict)
