@@ -63,7 +63,9 @@ def demo(
 
     result = run_demo(folder, (shards, samples, seed), project_instance, _progress)
     if as_json:
-        _print_json({"applied": asdict(result.applied), "funnels": [asdict(f) for f in result.funnels]})
+        caught = [{**asdict(c), "precision": c.precision, "recall": c.recall} for c in result.caught]
+        funnels = [asdict(f) for f in result.funnels]
+        _print_json({"applied": asdict(result.applied), "funnels": funnels, "caught": caught, "report": str(result.report)})
     else:
         _print_applied(result.applied)
         _print_funnels(result.funnels)
@@ -103,7 +105,7 @@ def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         _print_json({"artifacts": [asdict(a) for a in artifacts], "funnels": [asdict(f) for f in funnels]})
         return
-    table = Table("artifact", "made", "out of date", "failed", "rows", "version", "why out of date", box=None)
+    table = _table("artifact", "made", "out of date", "failed", "rows", "version", "why out of date")
     for a in artifacts:
         version = "" if a.delta_version is None else str(a.delta_version)
         cells = (f"{a.made}/{a.partitions}", str(a.out_of_date or ""), str(a.failed or ""), f"{a.rows:,}", version)
@@ -142,6 +144,15 @@ def _progress(line: str) -> None:
     err.print(f"[bold]{escape(line)}[/]")
 
 
+def _table(*head: str) -> Table:
+    """A table without lines; names are never cut, the last column wraps."""
+    table = Table(box=None)
+    for i, name in enumerate(head):
+        is_last = i == len(head) - 1
+        table.add_column(name, no_wrap=not is_last, overflow="fold" if is_last else "ignore")
+    return table
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=True))
 
@@ -158,7 +169,7 @@ def _print_applied(applied: "Applied") -> None:
 def _print_funnels(funnels: "Sequence[Funnel]") -> None:
     if not funnels:
         return
-    table = Table("set", "from", "in", "kept", "share", "dropped by", box=None)
+    table = _table("set", "from", "in", "kept", "share", "dropped by")
     for f in funnels:
         reasons = ", ".join(f"{name} {count:,}" for name, count in f.dropped_by.items())
         share = f"{f.kept / f.rows_in:.1%}" if f.rows_in else ""
@@ -169,10 +180,11 @@ def _print_funnels(funnels: "Sequence[Funnel]") -> None:
 def _print_caught(caught: "Sequence[Caught]") -> None:
     if not caught:
         return
-    table = Table("filter", "planted", "samples", "dropped", "caught", "precision", "recall", box=None)
+    table = _table("filter", "planted", "samples", "dropped", "caught", "precision", "recall")
     for c in caught:
         counts = (f"{c.planted:,}", f"{c.dropped:,}", f"{c.caught:,}")
-        table.add_row(c.filter, c.planted_as, *counts, f"{c.precision:.3f}", f"{c.recall:.3f}")
+        ratios = ("" if ratio is None else f"{ratio:.3f}" for ratio in (c.precision, c.recall))
+        table.add_row(c.filter, c.planted_as, *counts, *ratios)
     out.print("\n", table)
 
 

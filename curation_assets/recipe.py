@@ -4,7 +4,8 @@ All faults are reported at once, each with its key path, the value found and wha
 """
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,17 @@ from .spec import AllOf, Keep
 
 DEFAULT_RECIPE = "curation.yaml"
 RECIPE_VARIABLE = "CURATION_RECIPE"
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe YAML in which a key given twice is an error; plain YAML silently keeps the last of two subsets of one name."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        counts = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise yaml.constructor.ConstructorError(problem=f"found keys given twice: {twice}", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ def load_recipe(path: Path | None = None) -> Recipe:
     """
     path = (path or recipe_path()).resolve()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or such as 2024-13-45
         raise RecipeError(
             f"cannot read the recipe {path}: {error}. Give one with --recipe, or set {RECIPE_VARIABLE}"
@@ -94,6 +106,8 @@ def check_recipe(content: object, path: Path) -> Recipe:
     subsets = _read_subsets(file.subsets if file else _well_formed(content), faults)
     if file:
         faults += _cross_faults(file, subsets)
+    elif subsets:
+        faults += _unknown_sources(subsets, content["subsets"])
     if faults or file is None:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise RecipeError(f"recipe {path} has {len(faults)} fault{'s' * (len(faults) != 1)}:\n{listed}")
@@ -123,11 +137,7 @@ def _read_subsets(sections: Mapping[str, Subset], faults: list[str]) -> list[Sub
 def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
     """Faults between sections: sources that do not exist or go in a circle, an encoder that is given twice or not at all."""
     names = {subset.name for subset in subsets}
-    faults = [
-        fault_line(("subsets", s.name, "from"), f"unknown subset; known: {', '.join(sorted(names))}", s.source)
-        for s in subsets
-        if s.source is not None and s.source not in names
-    ]
+    faults = _unknown_sources(subsets, names)
     in_order = {subset.name for subset in _ordered(subsets)}
     faults += [
         fault_line(("subsets", s.name, "from"), "subsets narrow each other in a circle", s.source)
@@ -153,6 +163,15 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
             )
         )
     return faults
+
+
+def _unknown_sources(subsets: list[SubsetPlan], names: Iterable[object]) -> list[str]:
+    known = {str(name) for name in names}
+    return [
+        fault_line(("subsets", s.name, "from"), f"unknown subset; known: {', '.join(sorted(known))}", s.source)
+        for s in subsets
+        if s.source is not None and s.source not in known
+    ]
 
 
 def _given(section: Section) -> dict[str, object]:

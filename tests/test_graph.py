@@ -1,4 +1,4 @@
-"""The asset graph of a recipe: order, inputs, what an edit touches, circles, and the default recipe's graph as a golden file."""
+"""The asset graph of a recipe: order, inputs, what an edit touches, circles, and the default recipe's as a golden file."""
 
 import json
 import os

@@ -19,6 +19,7 @@ FLOORS = (
     {"spec"},
     {"algorithms"},
     {"scores", "filters"},
+    {"recipe_keep", "recipe_sections"},
     {"recipe"},
     {"graph"},
     {"lineage"},

@@ -70,7 +70,9 @@ def test_with_cuts_replaces_every_fraction_and_nothing_else():
 
 
 def test_with_cuts_names_the_filter_and_the_fraction_that_has_none():
-    with pytest.raises(SchemaError, match=r"filter 'prototype_distance' needs the cut of Fraction\(column='prototype_distance'"):
+    with pytest.raises(
+        SchemaError, match=r"filter 'prototype_distance' needs the cut of Fraction\(column='prototype_distance'"
+    ):
         with_cuts(TREE, {BEST: Condition("clip_score", ">=", 0.31)})
 
 

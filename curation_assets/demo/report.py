@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from curation_assets.algorithms.inert import inert
 from curation_assets.assets.apply import State
@@ -47,14 +48,14 @@ def write_report(state: State, funnels: Sequence[Funnel], caught: Sequence[Caugh
         _subset_sheet(state, plan.name).save(folder / picture)
         parts.append(f"<h2>{html.escape(plan.name)}</h2><p>Green: kept. Red: dropped, with the first filter that did.</p>")
         parts.append(f'<img src="{picture}" alt="contact sheet of {html.escape(plan.name)}">')
-        parts.append(_table(("uid row", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name)))
+        parts.append(_table(("sample", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name)))
     page = f'<!doctype html><meta charset="utf-8"><title>Curation report</title><style>{_STYLE}</style>{"".join(parts)}'
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
     return index
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | float | None]]) -> str:
     """HTML table; every text is escaped, numbers are aligned."""
     cells = "".join(
         "<tr>"
@@ -65,7 +66,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> 
     return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{cells}</table>"
 
 
-def _text(cell: str | float) -> str:
+def _text(cell: str | float | None) -> str:
+    if cell is None:
+        return ""
     return f"{cell:.3f}" if isinstance(cell, float) else html.escape(inert(cell))
 
 
@@ -74,11 +77,11 @@ def _funnel_cells(funnel: Funnel) -> tuple[str | int, ...]:
     return (funnel.subset, funnel.source, funnel.rows_in, funnel.kept, reasons)
 
 
-def _caught_cells(caught: Caught) -> tuple[str | int | float, ...]:
+def _caught_cells(caught: Caught) -> tuple[str | int | float | None, ...]:
     return (caught.filter, caught.planted_as, caught.planted, caught.dropped, caught.precision, caught.recall)
 
 
-def _subset_sheet(state: State, subset: str):
+def _subset_sheet(state: State, subset: str) -> Image.Image:
     """Kept and dropped samples, evenly taken from all shards."""
     pictures = {}
     for is_kept in (True, False):

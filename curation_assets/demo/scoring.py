@@ -50,14 +50,14 @@ class Caught:
     caught: int
 
     @property
-    def precision(self) -> float:
-        """Share of the dropped samples that should be; NaN when none is dropped."""
-        return self.caught / self.dropped if self.dropped else float("nan")
+    def precision(self) -> float | None:
+        """Share of the dropped samples that should be; None when none is dropped."""
+        return self.caught / self.dropped if self.dropped else None
 
     @property
-    def recall(self) -> float:
-        """Share of the planted samples that are dropped; NaN when none is planted."""
-        return self.caught / self.planted if self.planted else float("nan")
+    def recall(self) -> float | None:
+        """Share of the planted samples that are dropped; None when none is planted."""
+        return self.caught / self.planted if self.planted else None
 
 
 def score_filters(state: State, truth: pa.Table) -> list[Caught]:

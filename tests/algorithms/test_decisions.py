@@ -119,13 +119,13 @@ def outcomes(decisions: Decisions) -> list[tuple[object, ...]]:
 
 
 @given(trees, tables)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_rows_are_kept_as_the_oracle_says(keep: Keep, table: list[Row]):
     assert decide(keep, rows_of(table)).is_kept.tolist() == [truth(keep, row) is True for row in table]
 
 
 @given(st.lists(trees, min_size=1, max_size=4), tables)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_ledger_names_the_first_failing_filter_its_value_and_threshold(parts: list[Keep], table: list[Row]):
     keep = AllOf(tuple(parts))
     for row, (is_kept, name, column, comparison, value, threshold) in zip(
@@ -145,7 +145,7 @@ def test_the_ledger_names_the_first_failing_filter_its_value_and_threshold(parts
 
 
 @given(trees, tables, st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_order_of_rows_does_not_matter(keep: Keep, table: list[Row], random):
     order = list(range(len(table)))
     random.shuffle(order)
@@ -155,7 +155,7 @@ def test_order_of_rows_does_not_matter(keep: Keep, table: list[Row], random):
 
 
 @given(trees, tables)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_tree_and_its_negation_never_keep_the_same_row_nor_an_unmeasured_one(keep: Keep, table: list[Row]):
     rows = rows_of(table)
     kept, negated = decide(keep, rows).is_kept, decide(Not(keep), rows).is_kept
@@ -172,7 +172,9 @@ def leaf(comparison: str, threshold: float | str) -> Leaf:
     return Leaf("filter_x", {}, "1", (Condition("x", comparison, threshold),))
 
 
-@pytest.mark.parametrize("keep", [leaf(">=", 0.1), Not(leaf(">=", 0.1)), Not(Not(leaf("<=", 0.1))), AnyOf((Not(leaf("==", 1)),))])
+@pytest.mark.parametrize(
+    "keep", [leaf(">=", 0.1), Not(leaf(">=", 0.1)), Not(Not(leaf("<=", 0.1))), AnyOf((Not(leaf("==", 1)),))]
+)
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_null_and_nan_pass_neither_a_filter_nor_its_negation(keep: Keep, value: float | None):
     decisions = decide(keep, single(value, pa.float32()))

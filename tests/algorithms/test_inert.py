@@ -80,7 +80,18 @@ def test_no_control_invisible_or_directional_character_is_left_as_it_is():
 
 
 def test_what_is_seen_stays_as_it_is():
-    for text in ("", "A dog, running.", "naïve café", "日本語の写真", "مرحبا بالعالم", "שלום", "नमस्ते", "😀 🎉", "a\u00a0b", "x̂"):
+    for text in (
+        "",
+        "A dog, running.",
+        "naïve café",
+        "日本語の写真",
+        "مرحبا بالعالم",
+        "שלום",
+        "नमस्ते",
+        "😀 🎉",
+        "a\u00a0b",
+        "x̂",
+    ):
         assert inert(text) == text
 
 
@@ -119,7 +130,6 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("text", MARKDOWN)
 def test_markdown_is_shown_as_it_was_written(text: str):
-    assert rendered(text) != plain(inert(text)) or not set("*_[]<>#|`") & set(text), "the case is hostile to begin with"
     assert rendered(inert_markdown(text)) == plain(inert(text))
     row = rendered(f"| a | b |\n|---|---|\n| {inert_markdown(text)} | end |")
     assert row.count("<td>") == 2

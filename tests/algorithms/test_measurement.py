@@ -38,9 +38,12 @@ def returning(values: object) -> Score:
 @given(st.lists(st.tuples(st.none() | st.integers(1, 9), st.none() | st.integers(1, 9), st.none() | st.just("undecodable"))))
 @settings(max_examples=100, deadline=None)
 def test_rows_with_all_inputs_are_measured_and_the_others_say_why_not(rows: list[tuple[int | None, int | None, str | None]]):
-    width, height, reason = (pa.array(part, kind) for part, kind in zip(
-        zip(*rows, strict=True) if rows else ([], [], []), (pa.int32(), pa.int32(), pa.string()), strict=True
-    ))
+    width, height, reason = (
+        pa.array(part, kind)
+        for part, kind in zip(
+            zip(*rows, strict=True) if rows else ([], [], []), (pa.int32(), pa.int32(), pa.string()), strict=True
+        )
+    )
     measured = measure(score_of(area), {"width": width, "height": height}, reason)
     assert measured["area"].type == pa.float32()
     assert measured["area"].to_pylist() == [None if w is None or h is None else w * h for w, h, _ in rows]

@@ -50,7 +50,7 @@ def kept_by(cut: Cut, value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray,
 
 
 @given(populations(), fractions, directions)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_cut_keeps_exactly_the_best_rows(population: tuple[np.ndarray, ...], fraction: float, keep: str):
     value, uid_hi, uid_lo = population
     cut = fraction_cut(value, uid_hi, uid_lo, fraction, keep)
