@@ -16,7 +16,7 @@ class Section(BaseModel):
 class Pool(Section):
     """Where the raw samples are."""
 
-    format: Literal["webdataset", "img2dataset"] = Field("webdataset", description="form of the shards")
+    format: Literal["webdataset", "img2dataset"] = Field("webdataset", description="both are tars with one reader")
     path: str | list[str] = Field(description="tar files: paths or globs, relative to the recipe's folder")
     max_image_pixels: int = Field(89_478_485, ge=1, description="larger images are rejected by their header, px")
     verify: Literal["structure", "decode"] = Field(

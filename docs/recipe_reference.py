@@ -52,8 +52,9 @@ _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 def _type(field: FieldInfo) -> str:
-    limits = [f"{_SIGNS[k]} {v}" for limit in field.metadata for k, v in getattr(limit, "__dict__", {}).items() if k in _SIGNS]
-    limits += [f"{_SIGNS[k]} {getattr(limit, k)}" for limit in field.metadata for k in _SIGNS if k in getattr(limit, "__slots__", ())]
+    limits = [
+        f"{sign} {getattr(limit, name)}" for limit in field.metadata for name, sign in _SIGNS.items() if hasattr(limit, name)
+    ]
     text = inspect.formatannotation(field.annotation).replace("curation_assets.recipe_sections.", "").replace("typing.", "")
     text = re.sub(r"Annotated\[str, FieldInfo\(.*?\)\]\)\]", "name", text)
     return f"`{text}`" + (f", {', '.join(limits)}" if limits else "")

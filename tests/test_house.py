@@ -28,8 +28,7 @@ FLOORS = (
     {"cli", "definitions"},
 )
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
-# demo/run.py names the type of the instance that it is given.
-DAGSTER_ALLOWED = ("curation_assets/definitions.py", "curation_assets/assets/", "curation_assets/demo/run.py", "resources/")
+DAGSTER_ALLOWED = ("curation_assets/definitions.py", "curation_assets/assets/", "resources/")
 HEAVY = {"torch", "open_clip", "faiss", "deltalake"}
 EMPTY_NAMES = {"utils", "helpers", "common", "base", "core", "misc"}
 TOP_LEVEL = (
@@ -148,7 +147,7 @@ def test_arguments_are_typed_and_few():
         untyped = [a.arg for a in [*positional, *function.args.kwonlyargs] if a.annotation is None]
         if untyped or function.args.kwarg is not None:
             wrong.append(f"{name}: untyped {untyped}, **kwargs {function.args.kwarg is not None}")
-        if len(positional) > 6:  # style.md says 5; present_fingerprint, which every caller spells out, has 6
+        if len(positional) > 5:
             wrong.append(f"{name}: {len(positional)} positional arguments")
     assert wrong == []
 

@@ -32,7 +32,7 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
     for column in inputs.values():
         is_complete &= pc.is_valid(column).to_numpy(zero_copy_only=False)
     chosen = pa.array(np.flatnonzero(is_complete))
-    computed = score.compute(*(_argument(inputs[name].take(chosen)) for name in score.inputs)) if len(chosen) else {}
+    computed = score.compute(*(_argument(name, inputs[name].take(chosen)) for name in score.inputs)) if len(chosen) else {}
     by_name = computed if isinstance(computed, dict) else {score.columns[0].name: computed}
     columns = {}
     is_measured = is_complete.copy()
@@ -42,8 +42,9 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
     return {**columns, "reason": _reasons(is_complete, is_measured, reason)}
 
 
-def _argument(column: pa.Array) -> np.ndarray:
-    if pa.types.is_binary(column.type):
+def _argument(name: str, column: pa.Array) -> np.ndarray:
+    """Embeddings as a matrix; every other column, digests included, as it is."""
+    if name.endswith("_embedding"):
         return from_binary(column, "<f2")
     return column.to_numpy(zero_copy_only=False)
 

@@ -45,7 +45,7 @@ class State:
             stamps = self.project.stamps(node, shard, self.files)
             recorded = self.records[node.key].get(shard)
             try:
-                present = present_fingerprint(node, shard, self.project.graph, shards, versions, stamps)
+                present = present_fingerprint(node, shard, self.project.graph, shards, versions, stamps=stamps)
             except LakeError:
                 found[shard] = ["an input is missing"]
                 continue

@@ -7,6 +7,7 @@ import dagster as dg
 
 from curation_assets.errors import ArgumentError
 
+Instance = dg.DagsterInstance  # so that floors above need not know Dagster
 _HOME_VARIABLE = "DAGSTER_HOME"
 _SETTINGS = "dagster.yaml"
 

@@ -15,7 +15,7 @@ from curation_assets.algorithms.digest import table_digest
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError, PoolError
 from curation_assets.graph import Graph, Key, Node
-from curation_assets.lineage.freshness import Fingerprint, partition_name, present_fingerprint
+from curation_assets.lineage.freshness import partition_name, present_fingerprint
 from curation_assets.recipe import Recipe
 from curation_assets.tables import SHARD
 from resources.delta import Lake
@@ -87,7 +87,7 @@ class Step:
         self._previous = project.records(key).get(shard)
         versions = {source: data_versions(records) for source, records in self._records.items()}
         stamps = project.stamps(self.node, shard, self.files)
-        self.fingerprint: Fingerprint = present_fingerprint(self.node, shard, project.graph, self.shards, versions, stamps)
+        self.fingerprint = present_fingerprint(self.node, shard, project.graph, self.shards, versions, stamps=stamps)
 
     def read(self, key: Key, columns: list[str] | None = None, shard: str | None = None) -> pa.Table:
         """One partition of an input: this step's own shard, or the one named.

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
-
 from curation_assets.assets.apply import Applied, apply, read_state
 from curation_assets.assets.build import build_definitions
+from curation_assets.assets.instance import Instance
 from curation_assets.assets.partitions import shard_files
 from curation_assets.assets.project import open_project
 from curation_assets.assets.status import Funnel, pool_funnel, subset_funnels
@@ -35,7 +34,7 @@ class DemoResult:
 def run_demo(
     folder: Path,
     size: tuple[int, int, int],
-    instance_of: Callable[[Path], dg.DagsterInstance],
+    instance_of: Callable[[Path], Instance],
     report: Callable[[str], None],
 ) -> DemoResult:
     """Run the whole demo in a folder; what is there already and right is not made again.

@@ -43,7 +43,7 @@ def input_partitions(node: Node, shard: str | None, graph: Graph, shards: list[s
 
 
 def present_fingerprint(
-    node: Node, shard: str | None, graph: Graph, shards: list[str], versions: Versions, stamps: Mapping[str, str]
+    node: Node, shard: str | None, graph: Graph, shards: list[str], versions: Versions, *, stamps: Mapping[str, str]
 ) -> Fingerprint:
     """Fingerprint that a partition would be made with now.
 

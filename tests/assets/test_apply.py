@@ -77,9 +77,7 @@ def test_equal_content_stops_the_wave(pool: Path, tmp_path: Path, instance: dg.D
     assert set(run_apply(project, instance).materialized) == {"raw_pool[00001]", "rejected_samples[00001]"}
 
 
-def test_another_checkpoint_reaches_what_reads_embeddings(
-    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_another_checkpoint_reaches_what_reads_embeddings(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     project = make_project(tmp_path, pool / "*.tar")
     run_apply(project, instance, TinyClip(0))
     renamed = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "renamed"})
@@ -90,9 +88,7 @@ def test_another_checkpoint_reaches_what_reads_embeddings(
     assert not made & sharded("raw_pool", "scores/caption_language", "scores/image_size", "subsets/basic")
 
 
-def test_new_shard_is_curated_with_only_its_own_sample_work(
-    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_new_shard_is_curated_with_only_its_own_sample_work(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     late = (pool / "00001.tar").rename(tmp_path / "late.tar")
     project = make_project(tmp_path, pool / "*.tar")
     run_apply(project, instance)
@@ -121,9 +117,7 @@ def test_order_of_shards_does_not_change_a_byte(
         assert {p: r["data_version"] for p, r in ours.items()} == {p: r["data_version"] for p, r in theirs.items()}, node.name
 
 
-def test_unreadable_shard_holds_back_only_what_reads_it(
-    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_unreadable_shard_holds_back_only_what_reads_it(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     (pool / "00002.tar").mkdir()
     result = run_apply(make_project(tmp_path, pool / "*.tar"), instance)
     assert "00002.tar" in result.failed["raw_pool[00002]"]
@@ -160,15 +154,11 @@ def test_a_pool_without_files_says_so(tmp_path: Path, instance: dg.DagsterInstan
         run_apply(make_project(tmp_path, tmp_path / "nothing" / "*.tar"), instance)
 
 
-def test_runs_of_a_killed_apply_are_marked_as_failed(
-    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
+def test_runs_of_a_killed_apply_are_marked_as_failed(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     project = make_project(tmp_path, pool / "*.tar")
     definitions = build_definitions(project.recipe, {"clip": TinyClip()})
     job = definitions.resolve_implicit_global_asset_job_def()
-    orphan = instance.create_run_for_job(
-        job_def=job, tags={"curation/command": "apply"}, status=dg.DagsterRunStatus.STARTED
-    )
+    orphan = instance.create_run_for_job(job_def=job, tags={"curation/command": "apply"}, status=dg.DagsterRunStatus.STARTED)
     apply(project, definitions, instance, lambda line: None)
     assert instance.get_run_by_id(orphan.run_id).status == dg.DagsterRunStatus.FAILURE
 

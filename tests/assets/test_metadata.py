@@ -22,8 +22,7 @@ METADATA_LIMIT_BYTES = 200_000
 def metadata_of(instance: dg.DagsterInstance, project: Project) -> dict[tuple[str, ...], dict[str, dg.MetadataValue]]:
     """Newest metadata of every artifact."""
     return {
-        key: instance.get_latest_materialization_event(dg.AssetKey(key)).asset_materialization.metadata
-        for key in project.graph
+        key: instance.get_latest_materialization_event(dg.AssetKey(key)).asset_materialization.metadata for key in project.graph
     }
 
 

@@ -74,9 +74,10 @@ def test_decodable_images_stay(curated: tuple[Project, Applied], truth: pl.DataF
     pool = pool_of(curated[0])
     missing = truth.filter("image_decodable").join(pool, on=["shard", "key"], how="anti")
     repeated = truth.filter(pl.struct("shard", "uid").is_duplicated())
-    assert missing.sort("key")["key"].to_list() == repeated.filter(pl.struct("shard", "uid").is_first_distinct().not_())[
-        "key"
-    ].sort().to_list()
+    assert (
+        missing.sort("key")["key"].to_list()
+        == repeated.filter(pl.struct("shard", "uid").is_first_distinct().not_())["key"].sort().to_list()
+    )
     assert len(missing) == 2
 
 

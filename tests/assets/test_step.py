@@ -77,9 +77,7 @@ def test_nan_is_stored_as_null(project: Project) -> None:
     key = ("scores", "prototype_distance")
     rows = project.lake.read("scores/prototype_distance", shard="00000")
     values = np.full(len(rows), np.nan, np.float32)
-    Step(project, key, "00000", "run").write(
-        key, {"row": rows["row"], "prototype_distance": values, "reason": rows["reason"]}
-    )
+    Step(project, key, "00000", "run").write(key, {"row": rows["row"], "prototype_distance": values, "reason": rows["reason"]})
     assert project.lake.read("scores/prototype_distance", shard="00000")["prototype_distance"].null_count == len(rows)
 
 

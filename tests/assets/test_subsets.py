@@ -13,9 +13,7 @@ SUBSETS = {
     "basic": {"keep": ["english_caption", {"caption_length": {"min_words": 3}}, {"image_size": {"min_side_px": 64}}]},
     "best": {"from": "basic", "keep": [{"clip_score": {"top_fraction": 0.3}}]},
     "best_of_pool": {"from": "basic", "keep": [{"clip_score": {"top_fraction": 0.3, "over": "pool"}}]},
-    "two_ends": {
-        "keep": [{"any": [{"clip_score": {"top_fraction": 0.1}}, {"prototype_distance": {"top_fraction": 0.1}}]}]
-    },
+    "two_ends": {"keep": [{"any": [{"clip_score": {"top_fraction": 0.1}}, {"prototype_distance": {"top_fraction": 0.1}}]}]},
     "odd": {"from": "best_of_pool", "keep": [{"not": {"image_size": {"min_side_px": 120}}}]},
     "none": {"from": "odd", "keep": [{"clip_score": {"min": 0.999}}]},
     "nothing_of_nothing": {"from": "none", "keep": [{"clip_score": {"top_fraction": 0.5}}]},

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import pyarrow as pa
+import pytest
 import yaml
 from deltalake import DeltaTable
 from pyarrow import fs
@@ -45,7 +46,7 @@ class Project(NamedTuple):
             "PYTHONUNBUFFERED": "1",
         }
 
-    def curate(self, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+    def curate(self, *arguments: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
         """Run `curate` to its end."""
         with started(installed("curate"), *arguments, project=self) as running:
             return running.finished(timeout_s)
@@ -86,9 +87,12 @@ class Running:
         """Whether a whole line with this text came on standard error."""
         return any(text in line for line in list(self.err))
 
-    def finished(self, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
-        """Wait for the end."""
-        code = self.process.wait(timeout_s)
+    def finished(self, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+        """Wait for the end; a process that does not come to it fails the test with what it said last."""
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"{self.process.args} did not end within {timeout_s} s:\n{self.output}")
         for reader in self._readers:
             reader.join(30)
         return subprocess.CompletedProcess(self.process.args, code, "".join(self.out), "".join(self.err))

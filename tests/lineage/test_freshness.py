@@ -38,7 +38,7 @@ def versions_of(graph: Graph, shards: list[str]) -> dict[tuple[str, ...], dict[s
 
 
 def fingerprint(node: Node, shard: str | None, graph: Graph, shards: list[str] = SHARDS, **stamps: str) -> Fingerprint:
-    return present_fingerprint(node, shard, graph, shards, versions_of(graph, shards), stamps)
+    return present_fingerprint(node, shard, graph, shards, versions_of(graph, shards), stamps=stamps)
 
 
 def recorded(present: Fingerprint) -> dict[str, object]:
@@ -153,10 +153,10 @@ def test_an_input_that_does_not_exist_is_named_with_what_to_do():
     versions = versions_of(graph, SHARDS)
     del versions[("embeddings",)]["00001"]
     with pytest.raises(LakeError, match=r"centroids reads embeddings\[00001\], which has not been materialized .*curate apply"):
-        present_fingerprint(graph[("centroids",)], None, graph, SHARDS, versions, {})
+        present_fingerprint(graph[("centroids",)], None, graph, SHARDS, versions, stamps={})
     del versions[("encoder",)]
     with pytest.raises(LakeError, match=r"embeddings\[00000\] reads encoder, which"):
-        present_fingerprint(graph[("embeddings",)], "00000", graph, SHARDS, versions, {})
+        present_fingerprint(graph[("embeddings",)], "00000", graph, SHARDS, versions, stamps={})
 
 
 def test_a_file_outside_the_lake_counts_by_its_stamp():
@@ -185,9 +185,9 @@ def test_more_than_100_shards_are_all_looked_at():
     shards = [f"{i:05d}" for i in range(150)]
     node = graph[("centroids",)]
     versions = versions_of(graph, shards)
-    record = recorded(present_fingerprint(node, None, graph, shards, versions, {}))
+    record = recorded(present_fingerprint(node, None, graph, shards, versions, stamps={}))
     versions[("embeddings",)]["00149"] = "other"
-    present = present_fingerprint(node, None, graph, shards, versions, {})
+    present = present_fingerprint(node, None, graph, shards, versions, stamps={})
     assert reasons_out_of_date(record, present) == ["input embeddings[00149]: v-embeddings[00149] -> other"]
 
 
