@@ -83,6 +83,20 @@ def label(keep: Keep) -> str:
             return f"any({', '.join(label(part) for part in parts)})"
 
 
+def spelled(keep: Keep) -> str:
+    """A tree with its settings, for descriptions: `english_caption and image_size (min_side_px 64)`."""
+    match keep:
+        case Leaf():
+            settings = ", ".join(f"{name} {value}" for name, value in keep.parameters.items() if value is not None)
+            return f"{keep.name} ({settings})" if settings else keep.name
+        case Not(part):
+            return f"not {spelled(part)}"
+        case AllOf(parts):
+            return " and ".join(spelled(part) for part in parts)
+        case AnyOf(parts):
+            return f"any of [{'; '.join(spelled(part) for part in parts)}]"
+
+
 def holds(condition: Condition, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Where a condition is known to be true, and where it is known to be false; bool of shape (n,) each."""
     column = rows.columns[condition.column]

@@ -39,10 +39,10 @@ def gallery(pool: pa.Table, row: np.ndarray, decisions: Decisions, recipe: Recip
     records = [
         dg.TableRecord(
             {
-                "uid": uid,
                 "decision": "kept" if decisions.is_kept[i] else f"dropped by {decisions.filter[i]}",
                 "because": _because(decisions, i),
                 "caption": inert(text, longest=100),
+                "uid": uid,
             }
         )
         for uid, i, text in zip(uids, shown, samples["text"].to_pylist(), strict=True)

@@ -156,7 +156,7 @@ class Step:
         return dg.MaterializeResult(
             asset_key=dg.AssetKey(key),
             data_version=dg.DataVersion(str(written.record["data_version"])),
-            metadata={**place, **metadata},
+            metadata={**metadata, **place},
             check_results=checks,
         )
 

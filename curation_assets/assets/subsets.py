@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.decisions import Decisions, Rows, decide, label
+from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelled
 from curation_assets.algorithms.order_statistics import fraction_cut
 from curation_assets.errors import LakeError
 from curation_assets.graph import Graph, Key, column_owners, cut_key
@@ -37,7 +37,7 @@ def subset_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
 def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     key, ledger = ("subsets", plan.name), ("decisions", plan.name)
     source = f"the subset `{plan.source}`" if plan.source else "the whole pool"
-    meaning = f"Rows of {source} that pass: {label(plan.keep)}."
+    meaning = f"Rows of {source} that pass {spelled(plan.keep)}."
 
     @dg.multi_asset(
         name=f"subsets__{plan.name}",
@@ -66,7 +66,7 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
         if len(rows):
             metadata["kept_fraction"] = written.rows / len(rows)
         pictures = gallery(lake.read("raw_pool", shard=step.shard), rows["row"].to_numpy(), decisions, recipe)
-        yield step.result(key, written, {**metadata, **pictures}, checks)
+        yield step.result(key, written, {**pictures, **metadata}, checks)
         yield step.result(ledger, decided, metadata, [])
 
     return subset

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation_assets.algorithms.decisions import Decisions, Rows, decide, holds, label, stored_threshold
+from curation_assets.algorithms.decisions import Decisions, Rows, decide, holds, label, spelled, stored_threshold
 from curation_assets.errors import SchemaError
 from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Keep, Leaf, Not
 
@@ -240,3 +240,10 @@ def test_a_fraction_without_its_cut_is_refused():
     keep = Leaf("clip_score", {}, "1", (Fraction("x", 0.3, "high", "pool"),))
     with pytest.raises(SchemaError, match="filter 'clip_score' has a fraction without a cut"):
         decide(keep, single(1.0, pa.float32()))
+
+
+def test_a_tree_is_spelled_with_its_settings():
+    length = Leaf("caption_length", {"min_words": 3, "min_chars": None}, "1", ())
+    english = Leaf("english_caption", {}, "1", ())
+    tree = AllOf((english, AnyOf((length, Not(english)))))
+    assert spelled(tree) == "english_caption and any of [caption_length (min_words 3); not english_caption]"
