@@ -1,10 +1,12 @@
 """The command `curate`: arguments in, tables out. No logic of its own; everything heavy is imported when a command runs.
 
-Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the recipe asks for something that cannot be.
+Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the recipe asks for something that cannot be,
+130 interrupted.
 """
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +19,7 @@ from rich.table import Table
 from .errors import CurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .assets.apply import Applied
     from .assets.status import Funnel
@@ -61,7 +63,8 @@ def demo(
     from .assets.instance import project_instance
     from .demo.run import run_demo
 
-    result = run_demo(folder, (shards, samples, seed), project_instance, _progress)
+    with _interruptible():
+        result = run_demo(folder, (shards, samples, seed), project_instance, _progress)
     if as_json:
         caught = [{**asdict(c), "precision": c.precision, "recall": c.recall} for c in result.caught]
         funnels = [asdict(f) for f in result.funnels]
@@ -84,7 +87,8 @@ def apply(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
 
     project = _project(recipe)
     instance = project_instance(project.recipe.folder)
-    applied = apply_project(project, build_definitions(project.recipe), instance, _progress)
+    with _interruptible():
+        applied = apply_project(project, build_definitions(project.recipe), instance, _progress)
     if as_json:
         _print_json(asdict(applied))
     else:
@@ -138,6 +142,16 @@ def _project(recipe: Path | None) -> "Project":
     from .recipe import load_recipe
 
     return open_project(load_recipe(recipe))
+
+
+@contextmanager
+def _interruptible() -> "Iterator[None]":
+    """Ctrl-C is one line and exit code 130, as shells have it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("[yellow]interrupted[/]; what was made stays, and the same command goes on from there")
+        raise typer.Exit(130) from None
 
 
 def _progress(line: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,26 @@ def test_another_folder_is_refused_for_the_demo(tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert "nothing was overwritten" in ran.stderr
     assert (tmp_path / "pool" / "mine.tar").read_bytes() == b"mine"
+
+
+def test_an_interrupted_apply_stops_at_once_and_goes_on_later(drawn_pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "curation.yaml").write_text(
+        f"pool: {{path: '{drawn_pool}/pool/*.tar'}}\nencoder: {{model: ViT-B-32, pretrained: missing.safetensors}}\n"
+        "subsets: {basic: {keep: [english_caption]}}\n"
+    )
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / ".dagster"), "PYTHONUNBUFFERED": "1"}
+    program = [sys.executable, "-c", "from curation_assets.cli import main; main()", "apply"]
+    with subprocess.Popen(
+        program, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as running:
+        for line in running.stderr:
+            if "caption_language[00000]" in line:
+                running.send_signal(signal.SIGINT)
+                break
+        said = running.stderr.read()
+    assert running.returncode == 130, said
+    assert "goes on from there" in said
+    assert "Traceback" not in said
+    again = json.loads(curate("apply", "--json", cwd=tmp_path).stdout)
+    assert "raw_pool[00000]" not in again["materialized"]
+    assert "subsets/basic[00001]" in again["materialized"]

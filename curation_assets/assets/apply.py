@@ -91,6 +91,7 @@ def apply(
     Raises:
         LakeError: another `curate apply` is running on this lake.
         PoolError: the pool's path matches no file.
+        KeyboardInterrupt: Ctrl-C; what was made stays, and the next call goes on from there.
     """
     with project.lake.lock("apply", wait=False):
         _end_killed_runs(instance)
@@ -165,6 +166,8 @@ def _run(
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
             error = event.step_failure_data.error
+            if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+                raise KeyboardInterrupt  # Dagster ends only this run; the user means all of them
             cause = error.cause if error is not None and error.cause is not None else error
             applied.failed[partition_name(event.step_key, shard)] = "" if cause is None else cause.message.strip()
 

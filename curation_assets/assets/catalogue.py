@@ -1,6 +1,7 @@
 """How artifacts look in the Dagster UI: specs with descriptions, schemas and kinds, and small summaries of columns."""
 
 import inspect
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -35,7 +36,7 @@ def asset_spec(node: Node, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=dg.AssetKey(node.key),
         deps=[dg.AssetKey(key) for key in node.inputs],
-        description=inspect.cleandoc(description),
+        description=docstring_markdown(description),
         group_name=node.group,
         kinds=_KINDS.get(node.key[0], {"deltalake"}),
         code_version=code_version(node),
@@ -46,6 +47,25 @@ def asset_spec(node: Node, description: str) -> dg.AssetSpec:
             "parameters": dg.MetadataValue.json(dict(node.parameters)),
         },
     )
+
+
+def docstring_markdown(docstring: str) -> str:
+    """A docstring as Markdown: its sections become headings, examples become code.
+
+    Example:
+        >>> docstring_markdown("One line.\\n\\nReturns:\\n    int, >= 0.")
+        'One line.\\n\\n**Returns**\\n\\nint, >= 0.'
+    """
+    parts = re.split(r"^(Args|Returns|Raises|Source|Example):$", inspect.cleandoc(docstring), flags=re.MULTILINE)
+    text = parts[0].rstrip()
+    for heading, body in zip(parts[1::2], parts[2::2], strict=True):
+        content = inspect.cleandoc(body)
+        if heading == "Example":
+            content = f"```\n{content}\n```"
+        elif heading in ("Args", "Raises"):
+            content = re.sub(r"^(?=\S)", "- ", content, flags=re.MULTILINE)
+        text += f"\n\n**{heading}**\n\n{content}"
+    return text
 
 
 def code_version(node: Node) -> str:
