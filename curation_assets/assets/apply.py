@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 
 from curation_assets.errors import LakeError, PoolError
 from curation_assets.graph import Graph, Key, Node, partitions
@@ -15,7 +16,7 @@ from .step import FAILED_CHECKS, Project, Records, data_versions
 
 Partition = tuple[Key, str | None]
 _TAG = "curation/command"
-_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status.name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
 
 
 @dataclass
@@ -52,6 +53,13 @@ class State:
             if reasons := reasons_out_of_date(recorded, present):
                 found[shard] = reasons
         return found
+
+    def read(self, key: Key, columns: list[str]) -> pa.Table:
+        """Columns of all shards of an artifact that the pool still has."""
+        node = self.project.graph[key]
+        shards = [shard for shard in self.files if shard in self.records[key]]
+        parts = [self.project.lake.read(node.name, shard=shard, columns=columns) for shard in shards]
+        return pa.concat_tables(parts) if parts else node.table.schema.empty_table().select(columns)
 
     def failed_checks(self, node: Node, shard: str | None) -> list[str]:
         """Blocking checks that the partition failed when it was made."""
@@ -194,7 +202,17 @@ def _settle(
 
 
 def _end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of an earlier `curate apply` that was killed as failed; the lock says that none is alive."""
+    """Mark runs of an earlier `curate apply` that was killed as failed; the lock says that none is alive.
+
+    Their places in pools are given back too: Dagster keeps them for ever, and the next step of the pool would wait as long.
+    """
     filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "apply"})
     for run in instance.get_runs(filters=filters):
         instance.report_run_failed(run, "the process that made this run ended before it did")
+    storage = instance.event_log_storage
+    for pool in storage.get_concurrency_keys():
+        slots = storage.get_concurrency_info(pool)
+        for run_id in slots.active_run_ids | slots.pending_run_ids:
+            holder = instance.get_run_by_id(run_id)
+            if holder is None or holder.is_finished:
+                storage.free_concurrency_slots_for_run(run_id)

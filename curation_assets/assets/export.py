@@ -11,6 +11,7 @@ from curation_assets.algorithms.identity import uid_hex, uid_order
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.tables import RAW_POOL
 
+from .partitions import shard_files
 from .step import Project
 
 FORMATS = ("datacomp", "parquet")
@@ -38,15 +39,19 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
         raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
     if form not in FORMATS:
         raise ArgumentError(f"unknown format {form!r}; known: {', '.join(FORMATS)}")
-    made, pool = set(project.records(("subsets", subset))), set(project.records(("raw_pool",)))
-    if not made or made != pool:
-        raise LakeError(f"subset {subset!r} exists for {len(made)} of {len(pool)} shards; run curate apply first")
+    shards = list(shard_files(project.recipe))
+    made = project.records(("subsets", subset))
+    missing = [shard for shard in shards if shard not in made]
+    if missing or not shards:
+        raise LakeError(
+            f"subset {subset!r} exists for {len(shards) - len(missing)} of {len(shards)} shards; run curate apply first"
+        )
     write = _write_uids if form == "datacomp" else _write_rows
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows = write(project, subset, temporary)
+            rows = write(project, subset, shards, temporary)
             temporary.replace(out)
         finally:
             temporary.unlink(missing_ok=True)
@@ -55,8 +60,9 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
     return out, rows
 
 
-def _write_uids(project: Project, subset: str, path: Path) -> int:
-    uid = project.lake.read(f"subsets/{subset}", columns=["uid_hi", "uid_lo"])
+def _write_uids(project: Project, subset: str, shards: list[str], path: Path) -> int:
+    columns = ["uid_hi", "uid_lo"]
+    uid = pa.concat_tables([project.lake.read(f"subsets/{subset}", shard=shard, columns=columns) for shard in shards])
     halves = [uid[name].to_numpy().view(np.uint64) for name in ("uid_hi", "uid_lo")]
     order = uid_order(*halves)
     pairs = np.empty(len(uid), dtype=[("f0", "<u8"), ("f1", "<u8")])
@@ -66,13 +72,13 @@ def _write_uids(project: Project, subset: str, path: Path) -> int:
     return len(pairs)
 
 
-def _write_rows(project: Project, subset: str, path: Path) -> int:
+def _write_rows(project: Project, subset: str, shards: list[str], path: Path) -> int:
     """Shard by shard, so that memory holds one shard."""
     columns = [name for name in RAW_POOL.names if name not in ("uid_hi", "uid_lo")]
     schema = pa.schema([("uid", pa.string()), *((name, RAW_POOL.schema.field(name).type) for name in columns)])
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for shard in project.lake.shards(f"subsets/{subset}"):
+        for shard in shards:
             kept = project.lake.read(f"subsets/{subset}", shard=shard, columns=["row"])["row"].to_numpy()
             pool = project.lake.read("raw_pool", shard=shard)
             rows = pool.filter(pa.array(np.isin(pool["row"].to_numpy(), kept)))

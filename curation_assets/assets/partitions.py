@@ -44,14 +44,14 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
 def pool_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
     """Name of a tar as it is stored, and a stamp that changes whenever its bytes can have changed.
 
-    Raises:
-        PoolError: the file is gone.
+    A file that is not there any more has a stamp as well, so that only its own shard fails, when it is read.
     """
     try:
         status = path.stat()
+        stamp = f"{status.st_size}:{status.st_mtime_ns}"
     except OSError as error:
-        raise PoolError(f"shard file {path}: {error.strerror}; restore it, or take it out of pool.path") from error
-    return {f"file:{stored_path(recipe, path)}": f"{status.st_size}:{status.st_mtime_ns}"}
+        stamp = f"unreadable: {error.strerror}"
+    return {f"file:{stored_path(recipe, path)}": stamp}
 
 
 def stored_path(recipe: Recipe, path: Path) -> str:

@@ -54,17 +54,22 @@ def line_chart(values: np.ndarray, *, width_px: int = 480, height_px: int = 160)
 
 
 def contact_sheet(kept: Sequence[Image.Image], dropped: Sequence[Image.Image], *, cell_px: int = 80) -> Image.Image:
-    """Kept samples in rows with a green edge, then dropped samples with a red one."""
-    columns = 8
-    rows = [-(-len(group) // columns) for group in (kept, dropped)]
-    sheet = Image.new("RGB", (columns * cell_px, max(1, sum(rows)) * cell_px), _PAPER)
+    """Kept samples in rows with a green edge, then dropped samples with a red one, each group under its name."""
+    columns, strip_px = 8, 18
+    groups = ((kept, f"kept ({len(kept)} shown)", _KEPT), (dropped, f"dropped ({len(dropped)} shown)", _DROPPED))
+    height = sum(strip_px + -(-len(group) // columns) * cell_px for group, _, _ in groups)
+    sheet = Image.new("RGB", (columns * cell_px, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for group, colour, first_row in ((kept, _KEPT, 0), (dropped, _DROPPED, rows[0])):
+    top = 0
+    for group, title, colour in groups:
+        draw.text((4, top + 4), title, fill=colour)
+        top += strip_px
         for i, picture in enumerate(group):
-            x, y = i % columns * cell_px, (first_row + i // columns) * cell_px
+            x, y = i % columns * cell_px, top + i // columns * cell_px
             thumbnail = fitted(picture, cell_px - 8)
             sheet.paste(thumbnail, (x + (cell_px - thumbnail.width) // 2, y + (cell_px - thumbnail.height) // 2))
             draw.rectangle([x + 1, y + 1, x + cell_px - 2, y + cell_px - 2], outline=colour, width=2)
+        top += -(-len(group) // columns) * cell_px
     return sheet
 
 

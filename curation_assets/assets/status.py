@@ -58,9 +58,8 @@ def artifact_status(state: State, node: Node) -> ArtifactStatus:
 
 def pool_funnel(state: State) -> Funnel:
     """Samples in the tars, accepted into the pool, and rejected by reason."""
-    lake = state.project.lake
-    accepted = sum(int(str(record["rows"])) for record in state.records[("raw_pool",)].values())
-    reasons = reason_counts(lake.read("rejected_samples", columns=["reason"])["reason"].to_pylist())
+    accepted = len(state.read(("raw_pool",), ["row"]))
+    reasons = reason_counts(state.read(("rejected_samples",), ["reason"])["reason"].to_pylist())
     return Funnel("raw_pool", "tars", accepted + sum(reasons.values()), accepted, reasons)
 
 
@@ -71,7 +70,7 @@ def subset_funnels(state: State) -> list[Funnel]:
         ledger = ("decisions", plan.name)
         if not state.records[ledger]:
             continue
-        decided = state.project.lake.read("/".join(ledger), columns=["is_kept", "filter"])
+        decided = state.read(ledger, ["is_kept", "filter"])
         kept = pc.sum(decided["is_kept"]).as_py() or 0
         reasons = reason_counts(decided["filter"].to_pylist())
         funnels.append(Funnel(plan.name, plan.source or "raw_pool", len(decided), kept, reasons))

@@ -76,14 +76,14 @@ def score_filters(state: State, truth: pa.Table) -> list[Caught]:
 
 
 def _ingest(state: State, truth: pa.Table) -> Caught:
-    rejected = state.project.lake.read("rejected_samples", columns=["shard", "row"])
+    rejected = state.read(("rejected_samples",), ["shard", "row"])
     is_dropped = np.isin(_keys(truth), _keys(rejected))
     is_unusable = pc.is_in(truth["defect"], pa.array(UNUSABLE)).to_numpy()
     return _counted("ingest", "unusable samples", is_unusable, is_dropped)
 
 
 def _subset(state: State, plan: SubsetPlan, truth: pa.Table) -> list[Caught]:
-    ledger = state.project.lake.read(f"decisions/{plan.name}", columns=["shard", "row", "filter"])
+    ledger = state.read(("decisions", plan.name), ["shard", "row", "filter"])
     order = np.argsort(_keys(truth))
     rows = truth.take(pa.array(order[np.searchsorted(_keys(truth)[order], _keys(ledger))]))
     dropped_by = ledger["filter"].to_numpy()

@@ -92,4 +92,4 @@ def test_a_picture_that_compresses_badly_is_made_smaller() -> None:
 
 
 def test_a_contact_sheet_of_nothing_is_a_picture() -> None:
-    assert contact_sheet([], []).size == (640, 80)
+    assert contact_sheet([], []).size == (640, 36)
