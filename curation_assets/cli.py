@@ -33,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 RecipeOption = Annotated[
@@ -159,11 +159,10 @@ def _progress(line: str) -> None:
 
 
 def _table(*head: str) -> Table:
-    """A table without lines; names are never cut, the last column wraps."""
+    """A table without lines; the name in the first column is never cut."""
     table = Table(box=None)
     for i, name in enumerate(head):
-        is_last = i == len(head) - 1
-        table.add_column(name, no_wrap=not is_last, overflow="fold" if is_last else "ignore")
+        table.add_column(name, no_wrap=i == 0, overflow="fold")
     return table
 
 
