@@ -11,10 +11,11 @@ from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from .errors import RecipeError
 from .recipe_keep import fault_line, read_keep_list
-from .recipe_sections import RecipeFile, Section, Subset
+from .recipe_sections import SECTIONS, RecipeFile, Section, Subset
 from .spec import AllOf, Keep
 
 DEFAULT_RECIPE = "curation.yaml"
@@ -102,7 +103,7 @@ def check_recipe(content: object, path: Path) -> Recipe:
     try:
         file = RecipeFile.model_validate(content)
     except ValidationError as error:
-        faults += [fault_line(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+        faults += [fault_line(e["loc"], _explained(e), e["input"]) for e in error.errors()]
     subsets = _read_subsets(file.subsets if file else _well_formed(content), faults)
     if file:
         faults += _cross_faults(file, subsets)
@@ -112,6 +113,14 @@ def check_recipe(content: object, path: Path) -> Recipe:
         listed = "\n".join(f"  {fault}" for fault in faults)
         raise RecipeError(f"recipe {path} has {len(faults)} fault{'s' * (len(faults) != 1)}:\n{listed}")
     return Recipe(path, file, tuple(_ordered(subsets)))
+
+
+def _explained(error: ErrorDetails) -> str:
+    """What is wrong, and for an unknown key which keys are known there."""
+    if error["type"] != "extra_forbidden":
+        return error["msg"]
+    section = RecipeFile if len(error["loc"]) == 1 else SECTIONS[str(error["loc"][0])]
+    return f"unknown key; known: {', '.join(field.alias or name for name, field in section.model_fields.items())}"
 
 
 def _well_formed(content: dict[str, object]) -> dict[str, Subset]:

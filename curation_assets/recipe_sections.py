@@ -18,10 +18,20 @@ class Pool(Section):
 
     format: Literal["webdataset", "img2dataset"] = Field("webdataset", description="both are tars with one reader")
     path: str | list[str] = Field(description="tar files: paths or globs, relative to the recipe's folder")
-    max_image_pixels: int = Field(89_478_485, ge=1, description="larger images are rejected by their header, px")
+    # Pillow itself refuses to decode beyond twice its own limit of 89,478,485.
+    max_image_pixels: int = Field(
+        89_478_485, ge=1, le=178_956_970, description="larger images are rejected by their header, px"
+    )
     verify: Literal["structure", "decode"] = Field(
         "structure", description="how truncation is found: by the file's structure, or by decoding every image"
     )
+
+    @field_validator("path", mode="plain")
+    @classmethod
+    def _one_or_more(cls, path: object) -> str | list[str]:
+        if isinstance(path, str) or (isinstance(path, list) and path and all(isinstance(part, str) for part in path)):
+            return path
+        raise ValueError("expected a path or glob, or a list of them")
 
 
 class Encoder(Section):
@@ -65,12 +75,12 @@ class Clusters(Section):
     seed: int = Field(0, ge=0, description="of the initial centroids and of the training sample")
     samples_per_centroid: int = Field(256, ge=39, description="training samples per centroid at most")
 
-    @field_validator("k")
+    @field_validator("k", mode="plain")
     @classmethod
-    def _positive(cls, k: int | str) -> int | str:
-        if isinstance(k, int) and k < 1:
-            raise ValueError("allowed: auto, or a whole number from 1")
-        return k
+    def _positive_or_auto(cls, k: object) -> int | str:
+        if k == "auto" or (isinstance(k, int) and not isinstance(k, bool) and k >= 1):
+            return k
+        raise ValueError("expected auto, or a whole number from 1")
 
 
 class Subset(Section):
@@ -93,3 +103,13 @@ class RecipeFile(Section):
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
     subsets: dict[Name, Subset] = Field(default_factory=dict)
+
+
+# Section of each key of the file that has one; every subset has the same.
+SECTIONS: dict[str, type[Section]] = {
+    "pool": Pool,
+    "encoder": Encoder,
+    "filter_network": FilterNetwork,
+    "clusters": Clusters,
+    "subsets": Subset,
+}

@@ -42,8 +42,8 @@ class TarWalk:
 
     Memory holds one header and what payload() returns. Names are UTF-8 with surrogateescape, without trailing slashes;
     link targets are not kept. After the loop `damage` says why it ended early, None at a proper end marker. Another
-    archive after the end marker, as `cat a.tar b.tar` makes, is walked too; anything else there is padding. Files are read,
-    not mapped: a file that shrinks under the walk is damage, too.
+    archive after the end marker, as `cat a.tar b.tar` makes, is walked too; anything else there but zeros is damage. Files
+    are read, not mapped: a file that shrinks under the walk is damage, too.
 
     Args:
         file: the archive, seekable, opened for binary reading.
@@ -102,13 +102,20 @@ class TarWalk:
         return payload
 
     def _next_archive(self, offset: int) -> int | None:
-        """Where another archive begins after the zeros of an end marker, as in `cat a.tar b.tar`; None if none does."""
+        """Where another archive begins after the zeros of an end marker, as in `cat a.tar b.tar`; None if none does.
+
+        Bytes there that are no header are damage: zeroed blocks in the middle of a tar look like its end.
+        """
         while chunk := self._read(offset, _SCAN_BYTES):
             content = chunk.lstrip(b"\0")
             if content:
                 offset += (len(chunk) - len(content)) // BLOCK_BYTES * BLOCK_BYTES
-                is_header = not isinstance(header_fields(self._read(offset, BLOCK_BYTES)), str)
-                return offset if is_header else None
+                if not isinstance(header_fields(self._read(offset, BLOCK_BYTES)), str):
+                    return offset
+                rest = self._file_bytes - offset
+                detail = f"{rest} bytes that are no tar follow the end marker, from byte {offset} on"
+                self.damage = Damage("data_after_end", offset, detail)
+                return None
             offset += len(chunk)
         return None
 

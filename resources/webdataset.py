@@ -163,7 +163,10 @@ def _swallowed(damage: Damage, last: Parts | None, samples: list[Parts]) -> tupl
         candidate = next((parts for parts in reversed(samples) if parts.key == key), None)
         if candidate is None or extension in candidate.extensions:
             return None, key
-    if candidate is None or (candidate.image is not None and {"txt", "json"} <= candidate.extensions):
+    needed = {"txt", "json"}
+    if damage.reason == "data_after_end":  # a whole shard without any json never had one, so its last sample lacks none
+        needed &= set().union(*(parts.extensions for parts in samples))
+    if candidate is None or (candidate.image is not None and needed <= candidate.extensions):
         return None, ""
     return candidate, candidate.key
 

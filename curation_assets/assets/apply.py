@@ -15,7 +15,7 @@ from .partitions import shard_files, shards_def
 from .step import FAILED_CHECKS, Project, Records, data_versions
 
 Partition = tuple[Key, str | None]
-_TAG = "curation/command"
+_COMMAND, _LAKE, _REASON = "curation/command", "curation/lake", "curation/reason"
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status.name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
 
 
@@ -102,7 +102,7 @@ def apply(
         KeyboardInterrupt: Ctrl-C; what was made stays, and the next call goes on from there.
     """
     with project.lake.lock("apply", wait=False):
-        _end_killed_runs(instance)
+        _end_killed_runs(instance, project.lake.root)
         state = read_state(project)
         known = set(instance.get_dynamic_partitions(shards_def.name))
         instance.add_dynamic_partitions(shards_def.name, [shard for shard in state.files if shard not in known])
@@ -116,7 +116,8 @@ def apply(
                 report(f"{', '.join(names)}: {sum(map(len, due.values()))} partitions in {len(due)} runs")
             for shard, keys in due.items():
                 companions = [node.key for node in project.graph.values() if node.made_with in keys]
-                _run(job, instance, (shard, [*keys, *companions]), next(iter(keys.values())), applied)
+                tags = {_LAKE: project.lake.root, _REASON: "; ".join(next(iter(keys.values())))[:200]}
+                _run(job, instance, (shard, [*keys, *companions]), tags, applied)
             state = State(project, state.files, {**state.records, **_fresh_records(project, level)})
             _settle(state, level, due, applied, broken)
         return applied
@@ -158,7 +159,7 @@ def _run(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     partition: tuple[str | None, list[Key]],
-    reasons: list[str],
+    tags: dict[str, str],
     applied: Applied,
 ) -> None:
     """One Dagster run of some assets on one shard."""
@@ -169,15 +170,16 @@ def _run(
         asset_selection=[dg.AssetKey(key) for key in keys],
         raise_on_error=False,
         run_config={"loggers": {"console": {}}},
-        tags={_TAG: "apply", "curation/reason": "; ".join(reasons)[:200]},
+        tags={_COMMAND: "apply", **tags},
     )
+    names = {"__".join(key): "/".join(key) for key in keys}  # by step
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
             error = event.step_failure_data.error
             if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
                 raise KeyboardInterrupt  # Dagster ends only this run; the user means all of them
             cause = error.cause if error is not None and error.cause is not None else error
-            applied.failed[partition_name(event.step_key, shard)] = "" if cause is None else cause.message.strip()
+            applied.failed[partition_name(names[event.step_key], shard)] = "" if cause is None else cause.message.strip()
 
 
 def _settle(
@@ -201,12 +203,12 @@ def _settle(
                 applied.materialized[name] = ran
 
 
-def _end_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of an earlier `curate apply` that was killed as failed; the lock says that none is alive.
+def _end_killed_runs(instance: dg.DagsterInstance, lake: str) -> None:
+    """Mark runs of an earlier `curate apply` on this lake that was killed as failed; the lock says that none is alive.
 
     Their places in pools are given back too: Dagster keeps them for ever, and the next step of the pool would wait as long.
     """
-    filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_TAG: "apply"})
+    filters = dg.RunsFilter(statuses=_UNFINISHED, tags={_COMMAND: "apply", _LAKE: lake})
     for run in instance.get_runs(filters=filters):
         instance.report_run_failed(run, "the process that made this run ended before it did")
     storage = instance.event_log_storage

@@ -4,7 +4,7 @@ import inspect
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
@@ -99,6 +99,11 @@ def column_schema(table: Table) -> dg.TableSchema:
             for column in table.columns
         ]
     )
+
+
+def most_frequent(counts: Mapping[str, int], most: int = 20) -> dict[str, int]:
+    """The first entries of `reason_counts`, for metadata: texts of errors can all differ."""
+    return dict(list(counts.items())[:most])
 
 
 def reason_counts(reasons: Iterable[str | None]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Clusters of images: frozen centroids from a keyed training sample, and the nearest one of every sample."""
+"""Clusters of images: centroids from a keyed training sample, and the nearest one of every sample."""
 
 import dagster as dg
 import numpy as np
@@ -12,7 +12,7 @@ from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.kmeans import KMeans
 
-from .catalogue import asset_spec, check_spec, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
 from .pictures import histogram, inline
 from .step import Project, Step
@@ -44,7 +44,7 @@ def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
         vectors = _training_vectors(step, uids, k * settings.samples_per_centroid, settings.seed)
         context.log.info(f"k-means of {len(vectors):,} of {population:,} image embeddings into {k:,} clusters")
         centroid, members = kmeans.fit(vectors, k)
-        written = step.write(
+        draft = step.draft(
             _CENTROIDS,
             {
                 "centroid_id": np.arange(len(centroid), dtype=np.int32),
@@ -58,7 +58,7 @@ def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "training_samples": len(vectors),
             "cluster_sizes": inline(histogram(members), "training samples per cluster"),
         }
-        return step.result(_CENTROIDS, written, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])
+        return step.commit(draft, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])
 
     return centroids
 
@@ -86,14 +86,15 @@ def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "centroid_similarity": pa.array(similarity, mask=~is_measured),
             "reason": embeddings["reason"],
         }
-        written = step.write(_ASSIGNMENTS, rows)
-        context.log.info(f"cluster_assignments[{context.partition_key}]: {written.rows:,} rows, {len(centroid):,} clusters")
+        draft = step.draft(_ASSIGNMENTS, rows)
+        context.log.info(f"cluster_assignments[{context.partition_key}]: {draft.rows:,} rows, {len(centroid):,} clusters")
         metadata = {
-            "not_measured": reason_counts(embeddings["reason"].to_pylist()),
+            "not_measured": most_frequent(reason_counts(embeddings["reason"].to_pylist())),
             "similarity": inline(histogram(similarity[is_measured]), "cosine similarity to the centroid"),
         }
-        stored = lake.read("cluster_assignments", shard=step.shard, columns=["row"])
-        return step.result(_ASSIGNMENTS, written, metadata, [alignment(_ASSIGNMENTS, stored["row"], embeddings["row"])])
+        return step.commit(
+            draft, metadata, [alignment(_ASSIGNMENTS, draft.table["row"], step.read(("raw_pool",), ["row"])["row"])]
+        )
 
     return cluster_assignments
 

@@ -18,9 +18,9 @@ from resources.decode import ImageBytes
 from resources.delta import Lake
 from resources.encoder import Encoded
 
-from .catalogue import asset_spec, check_spec, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
-from .step import Project, Step
+from .step import Draft, Project, Step
 
 _ENCODER: Key = ("encoder",)
 _NETWORK: Key = ("filter_network",)
@@ -64,11 +64,11 @@ def _encoder(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "dimensions": [loaded.dimensions],
             "encoder_image_size_px": [loaded.image_size_px],
         }
-        written = step.write(
+        draft = step.draft(
             _ENCODER, {name: pa.array(value) for name, value in columns.items()}, data_version=loaded.weights_sha256
         )
         facts = {name: value[0] for name, value in columns.items() if name != "network"}
-        return step.result(_ENCODER, written, {**facts, "device": loaded.device}, [])
+        return step.commit(draft, {**facts, "device": loaded.device}, [])
 
     return encoder
 
@@ -100,11 +100,11 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
             "text_embedding": to_binary(encoded.text_embedding, "<f2", is_measured),
             "reason": pa.array(encoded.errors, pa.string()),
         }
-        written = step.write(_EMBEDDINGS, rows)
+        draft = step.draft(_EMBEDDINGS, rows)
         reasons = reason_counts(encoded.errors)
-        context.log.info(f"embeddings[{step.shard}]: {written.rows:,} rows on {loaded.device}, not embedded {reasons}")
-        metadata = {"not_embedded": reasons, "device": loaded.device, "dimensions": loaded.dimensions}
-        return step.result(_EMBEDDINGS, written, metadata, _embedding_checks(step, pool))
+        context.log.info(f"embeddings[{step.shard}]: {draft.rows:,} rows on {loaded.device}, not embedded {reasons}")
+        metadata = {"not_embedded": most_frequent(reasons), "device": loaded.device, "dimensions": loaded.dimensions}
+        return step.commit(draft, metadata, _embedding_checks(draft, pool))
 
     return embeddings
 
@@ -133,11 +133,10 @@ def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> L
 _loaded: dict[tuple[str, ...], LoadedEncoder] = {}
 
 
-def _embedding_checks(step: Step, pool: pa.Table) -> list[dg.AssetCheckResult]:
-    stored = step.project.lake.read("embeddings", shard=step.shard)
+def _embedding_checks(draft: Draft, pool: pa.Table) -> list[dg.AssetCheckResult]:
     names = ("image_embedding", "text_embedding")
-    matrices = {name: from_binary(stored[name].drop_null(), "<f2") for name in names}
-    return [alignment(_EMBEDDINGS, stored["row"], pool["row"]), unit_norm(_EMBEDDINGS, matrices)]
+    matrices = {name: from_binary(draft.table[name].drop_null(), "<f2") for name in names}
+    return [alignment(_EMBEDDINGS, draft.table["row"], pool["row"]), unit_norm(_EMBEDDINGS, matrices)]
 
 
 _ENCODER_MEANING = """The model that makes the embeddings; its data version is the sha256 of its weights.

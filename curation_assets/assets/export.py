@@ -12,7 +12,7 @@ from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.tables import RAW_POOL
 
 from .partitions import shard_files
-from .step import Project
+from .step import Project, data_versions
 
 FORMATS = ("datacomp", "parquet")
 
@@ -39,13 +39,7 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
         raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
     if form not in FORMATS:
         raise ArgumentError(f"unknown format {form!r}; known: {', '.join(FORMATS)}")
-    shards = list(shard_files(project.recipe))
-    made = project.records(("subsets", subset))
-    missing = [shard for shard in shards if shard not in made]
-    if missing or not shards:
-        raise LakeError(
-            f"subset {subset!r} exists for {len(shards) - len(missing)} of {len(shards)} shards; run curate apply first"
-        )
+    shards = _exportable_shards(project, subset)
     write = _write_uids if form == "datacomp" else _write_rows
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -58,6 +52,24 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
     except OSError as error:
         raise ArgumentError(f"cannot write {out}: {error.strerror or error}; give another --out") from error
     return out, rows
+
+
+def _exportable_shards(project: Project, subset: str) -> list[str]:
+    """The pool's shards, all of which have a subset that was made from the present rows of raw_pool and passed its checks.
+
+    Raises:
+        LakeError: a shard's subset is missing, failed a check, or numbers the rows of another raw_pool.
+    """
+    shards = list(shard_files(project.recipe))
+    pool, made = project.records(("raw_pool",)), project.records(("subsets", subset))
+    readable = data_versions(made).keys() & data_versions(pool).keys()
+    good = [s for s in shards if s in readable and made[s]["uid_digest"] == pool[s]["uid_digest"]]
+    if len(good) < len(shards) or not shards:
+        bad = ", ".join(shard for shard in shards[:5] if shard not in good)
+        raise LakeError(
+            f"subset {subset!r} can be read for {len(good)} of {len(shards)} shards, not {bad}; run curate apply first"
+        )
+    return shards
 
 
 def _write_uids(project: Project, subset: str, shards: list[str], path: Path) -> int:

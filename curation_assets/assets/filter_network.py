@@ -52,7 +52,7 @@ def filter_network_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinit
             "network_auc": pa.array([trained.holdout_auc], pa.float64()),
             "network_losses": pa.array([trained.epoch_losses], pa.list_(pa.float64())),
         }
-        return step.result(_NETWORK, step.write(_NETWORK, columns), _metadata(trained), [])
+        return step.commit(step.draft(_NETWORK, columns), _metadata(trained), [])
 
     return [filter_network]
 

@@ -25,12 +25,12 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
     patterns = [recipe.file.pool.path] if isinstance(recipe.file.pool.path, str) else recipe.file.pool.path
     found: dict[str, Path] = {}
     for pattern in patterns:
-        absolute = str(recipe.folder / pattern)
-        paths = sorted(glob(absolute, recursive=True))
-        if not paths and not has_magic(absolute):
-            raise PoolError(f"pool.path {pattern!r}: there is no file {absolute}; give an existing tar file or a glob")
-        root = _fixed_part(absolute)
-        for path in map(Path, paths):
+        is_literal = not has_magic(pattern) or (recipe.folder / pattern).exists()
+        names = [pattern] if is_literal else glob(pattern, root_dir=recipe.folder, recursive=True)
+        if is_literal and not os.path.lexists(recipe.folder / pattern):
+            raise PoolError(f"pool.path {pattern!r}: no file {recipe.folder / pattern}; give an existing tar or a glob")
+        root = recipe.folder / (Path(pattern).parent if is_literal else _fixed_part(pattern))
+        for path in (recipe.folder / name for name in sorted(names)):
             name = _shard_name(path, root)
             if name in found and found[name] != path:
                 raise PoolError(
@@ -64,8 +64,7 @@ def stored_path(recipe: Recipe, path: Path) -> str:
 
 def _fixed_part(pattern: str) -> Path:
     parts = Path(pattern).parts
-    fixed = next((i for i, part in enumerate(parts) if has_magic(part)), len(parts) - 1)
-    return Path(*parts[:fixed])
+    return Path(*parts[: next(i for i, part in enumerate(parts) if has_magic(part))])
 
 
 def _shard_name(path: Path, root: Path) -> str:

@@ -35,19 +35,18 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
         step = Step(Project(recipe, graph, lake), _POOL, context.partition_key, context.run.run_id)
         path = step.files[context.partition_key]
         contents = read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify)
-        rejected = step.write(_REJECTED, _rejected_columns(contents))
-        accepted = step.write(_POOL, _pool_columns(contents, stored_path(recipe, path)))
+        rejected = step.draft(_REJECTED, _rejected_columns(contents))
+        accepted = step.draft(_POOL, _pool_columns(contents, stored_path(recipe, path)))
         reasons = reason_counts(contents.rejected["reason"])
         context.log.info(f"{path.name}: {accepted.rows:,} accepted, {rejected.rows:,} rejected {reasons}")
-        stored = lake.read("raw_pool", shard=step.shard, columns=["uid_hi", "uid_lo"])
         checks = [
-            accounting(_POOL, contents.samples_seen, len(stored), reasons),
-            unique_uid(_POOL, stored["uid_hi"].to_numpy(), stored["uid_lo"].to_numpy()),
+            accounting(_POOL, contents.samples_seen, accepted.rows, reasons),
+            unique_uid(_POOL, accepted.table["uid_hi"].to_numpy(), accepted.table["uid_lo"].to_numpy()),
         ]
         remarks = reason_counts(code for line in contents.kept["remarks"] for code in line.split(",") if code)
         metadata = {"samples_seen": contents.samples_seen, "remarks": remarks}
-        yield step.result(_POOL, accepted, metadata, checks)
-        yield step.result(_REJECTED, rejected, {"by_reason": reasons}, [])
+        yield step.commit(rejected, {"by_reason": reasons}, [])
+        yield step.commit(accepted, metadata, checks)
 
     return [raw_pool]
 

@@ -15,7 +15,7 @@ from curation_assets.spec import Score
 from curation_assets.tables import MEASURED
 from resources.delta import Lake
 
-from .catalogue import asset_spec, check_spec, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, bounds
 from .pictures import histogram, inline
 from .step import Project, Step
@@ -43,15 +43,14 @@ def _score_asset(name: str, score: Score, recipe: Recipe, graph: Graph) -> dg.As
         step = Step(Project(recipe, graph, lake), key, context.partition_key, context.run.run_id)
         inputs = _inputs(step, score)
         columns = measure(score, {column: inputs[column] for column in score.inputs}, inputs.get("reason"))
-        written = step.write(key, {"row": inputs["row"], **columns})
+        draft = step.draft(key, {"row": inputs["row"], **columns})
         reasons = reason_counts(columns["reason"].to_pylist())
-        context.log.info(f"{name}[{context.partition_key}]: {written.rows:,} rows, without a value {reasons}")
-        stored = step.project.lake.read(graph[key].name, shard=step.shard, columns=["row"])
+        context.log.info(f"{name}[{context.partition_key}]: {draft.rows:,} rows, without a value {reasons}")
         checks = [
-            alignment(key, stored["row"], pa.chunked_array([inputs["row"]])),
+            alignment(key, draft.table["row"], step.read(_POOL, ["row"])["row"]),
             bounds(key, score.columns, columns),
         ]
-        return step.result(key, written, {"not_measured": reasons, **_summaries(score, columns)}, checks)
+        return step.commit(draft, {"not_measured": most_frequent(reasons), **_summaries(score, columns)}, checks)
 
     return score_asset
 
@@ -64,7 +63,7 @@ def _inputs(step: Step, score: Score) -> dict[str, pa.Array]:
         if not wanted and owner != "raw_pool":
             continue
         with_reason = [*wanted, "reason"] if "reason" in table.names else wanted
-        rows = step.read((owner,), ["row", *with_reason])
+        rows = step.read((owner,), list(dict.fromkeys(["row", *with_reason])))
         found |= {name: rows[name].combine_chunks() for name in rows.column_names}
     return found
 

@@ -51,12 +51,12 @@ class Project:
 
 
 @dataclass(frozen=True)
-class Written:
-    """A table partition that was just written, with the record of what it was made from."""
+class Draft:
+    """A table partition that is ready to be committed, with the record of what it was made from."""
 
+    key: Key
     table: pa.Table
     record: dict[str, object]
-    delta_version: int
 
     @property
     def rows(self) -> int:
@@ -106,8 +106,8 @@ class Step:
             raise LakeError(f"{name} has {len(rows)} rows, its commit recorded {expected}; materialize {name} again")
         return rows
 
-    def write(self, key: Key, rows: Mapping[str, pa.Array | np.ndarray], data_version: str | None = None) -> Written:
-        """Replace this step's partition of a table; `rows` has all its columns but `shard`.
+    def draft(self, key: Key, rows: Mapping[str, pa.Array | np.ndarray], data_version: str | None = None) -> Draft:
+        """This step's partition of a table, not yet stored; `rows` has all its columns but `shard`.
 
         `data_version` replaces the digest of the columns where something else identifies the content.
         """
@@ -130,32 +130,31 @@ class Step:
             "run_id": self.run_id,
             **self.fingerprint.as_record(),
         }
-        return Written(table, record, self.project.lake.write(node.name, table, shard=self.shard, record=record))
+        return Draft(key, table, record)
 
-    def result(
-        self, key: Key, written: Written, metadata: Mapping[str, object], checks: list[dg.AssetCheckResult]
-    ) -> dg.MaterializeResult:
-        """What Dagster records: the same data version as the lake, and where to find the rows.
+    def commit(self, draft: Draft, metadata: Mapping[str, object], checks: list[dg.AssetCheckResult]) -> dg.MaterializeResult:
+        """Replace the partition in the lake, last of all, and say to Dagster what the lake recorded.
 
-        A blocking check that failed is written into the lake's record too, so that nothing reads the partition later on.
+        Checks and pictures come before: a step that fails or is killed on the way has stored nothing. A blocking check that
+        failed is part of the commit, so that nothing ever reads the partition.
         """
         failed = [str(c.check_name) for c in checks if not c.passed and c.severity == dg.AssetCheckSeverity.ERROR]
-        if failed:
-            record = {**written.record, FAILED_CHECKS: failed}
-            self.project.lake.write(self.project.graph[key].name, written.table, shard=self.shard, record=record)
+        record = {**draft.record, FAILED_CHECKS: failed} if failed else draft.record
+        name = self.project.graph[draft.key].name
+        delta_version = self.project.lake.write(name, draft.table, shard=self.shard, record=record)
         rows = "dagster/partition_row_count" if self.shard is not None else "dagster/row_count"
         place: dict[str, object] = {
-            rows: written.rows,
-            "dagster/uri": self.project.lake.uri(self.project.graph[key].name),
-            "delta_version": written.delta_version,
+            rows: draft.rows,
+            "dagster/uri": self.project.lake.uri(name),
+            "delta_version": delta_version,
             "inputs": dg.MetadataValue.json(dict(list(self.fingerprint.inputs.items())[:50])),
         }
         if self._previous is not None:
             place["previous_run"] = dg.MetadataValue.dagster_run(str(self._previous["run_id"]))
             place["previous_data_version"] = str(self._previous["data_version"])
         return dg.MaterializeResult(
-            asset_key=dg.AssetKey(key),
-            data_version=dg.DataVersion(str(written.record["data_version"])),
+            asset_key=dg.AssetKey(draft.key),
+            data_version=dg.DataVersion(str(draft.record["data_version"])),
             metadata={**metadata, **place},
             check_results=checks,
         )

@@ -53,21 +53,21 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
         keep = with_cuts(plan.keep, _read_cuts(step, plan))
         uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
         decisions = decide(keep, Rows(_score_columns(step, keep, rows["row"]), uid_hi, uid_lo))
-        decided = step.write(ledger, {**_columns(rows, ("row", "uid_hi", "uid_lo")), **ledger_columns(decisions)})
+        decided = step.draft(ledger, {**_columns(rows, ("row", "uid_hi", "uid_lo")), **ledger_columns(decisions)})
         kept_rows = rows.filter(pa.array(decisions.is_kept))
-        written = step.write(key, _columns(kept_rows, ("row", "uid_hi", "uid_lo")))
+        draft = step.draft(key, _columns(kept_rows, ("row", "uid_hi", "uid_lo")))
         reasons = reason_counts(decisions.filter)
-        context.log.info(f"{plan.name}[{step.shard}]: kept {written.rows:,} of {len(rows):,}, dropped by {reasons}")
+        context.log.info(f"{plan.name}[{step.shard}]: kept {draft.rows:,} of {len(rows):,}, dropped by {reasons}")
         checks = [
-            accounting(key, len(rows), written.rows, reasons),
-            kept_fraction(key, written.rows, len(rows), plan.kept_fraction),
+            accounting(key, len(rows), draft.rows, reasons),
+            kept_fraction(key, draft.rows, len(rows), plan.kept_fraction),
         ]
         metadata = {"rows_in": len(rows), "dropped_by": reasons}
         if len(rows):
-            metadata["kept_fraction"] = written.rows / len(rows)
+            metadata["kept_fraction"] = draft.rows / len(rows)
         pictures = gallery(lake.read("raw_pool", shard=step.shard), rows["row"].to_numpy(), decisions, recipe)
-        yield step.result(key, written, {**pictures, **metadata}, checks)
-        yield step.result(ledger, decided, metadata, [])
+        yield step.commit(decided, metadata, [])
+        yield step.commit(draft, {**pictures, **metadata}, checks)
 
     return subset
 
@@ -93,12 +93,12 @@ def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, grap
             "cut_uid_hi": last_hi,
             "cut_uid_lo": last_lo,
         }
-        written = step.write(key, columns)
+        draft = step.draft(key, columns)
         context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
         metadata = {"population": found.population, "kept": found.rows}
         if found.value is not None:
             metadata["cut_value"] = found.value
-        return step.result(key, written, metadata, [])
+        return step.commit(draft, metadata, [])
 
     return cut
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from curation_assets.assets.apply import Applied, apply, levels, read_state
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.step import FAILED_CHECKS, Project
 from curation_assets.errors import LakeError, PoolError
+from curation_assets.scores import all_scores
 from tests.small_project import SUBSETS, TinyClip, make_project, run_apply
 
 SHARDS = ("00000", "00001")
@@ -154,13 +156,54 @@ def test_a_pool_without_files_says_so(tmp_path: Path, instance: dg.DagsterInstan
         run_apply(make_project(tmp_path, tmp_path / "nothing" / "*.tar"), instance)
 
 
-def test_runs_of_a_killed_apply_are_marked_as_failed(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_runs_of_a_killed_apply_are_marked_as_failed_but_not_those_of_another_lake(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
     project = make_project(tmp_path, pool / "*.tar")
     definitions = build_definitions(project.recipe, {"clip": TinyClip()})
     job = definitions.resolve_implicit_global_asset_job_def()
-    orphan = instance.create_run_for_job(job_def=job, tags={"curation/command": "apply"}, status=dg.DagsterRunStatus.STARTED)
+    ours, theirs = (
+        instance.create_run_for_job(
+            job_def=job, tags={"curation/command": "apply", "curation/lake": lake}, status=dg.DagsterRunStatus.STARTED
+        )
+        for lake in (project.lake.root, "/another/lake")
+    )
     apply(project, definitions, instance, lambda line: None)
-    assert instance.get_run_by_id(orphan.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(ours.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(theirs.run_id).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_step_that_fails_after_computing_has_stored_nothing(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures and checks come before the commit: a fault there must not leave rows that look up to date."""
+    project = make_project(tmp_path, pool / "*.tar")
+
+    def faulty(*_: object) -> dg.AssetCheckResult:
+        raise RuntimeError("a check that breaks")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curation_assets.assets.scores.bounds", faulty)
+        broken = run_apply(project, instance)
+    assert "a check that breaks" in broken.failed["scores/image_size[00000]"]
+    assert not any(name.startswith("scores/") for name in broken.materialized)
+    assert "subsets/basic[00000]" in broken.held_back
+    assert not project.lake.exists("scores/image_size")
+    assert not run_apply(project, instance).failed
+
+
+def test_values_out_of_bounds_stop_their_readers_at_every_later_apply(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path, pool / "*.tar")
+    score = all_scores()["caption_length"]
+    narrow = tuple(replace(column, bounds=(0, 1)) for column in score.columns)
+    with monkeypatch.context() as patch:
+        patch.setitem(all_scores(), "caption_length", replace(score, columns=narrow))
+        first = run_apply(project, instance)
+    for result in (first, run_apply(project, instance)):
+        assert "scores/caption_length[00000]" in result.failed
+        assert result.held_back["subsets/basic[00000]"] == "waits for scores/caption_length[00000]"
 
 
 def test_levels_have_inputs_only_above(applied: tuple[Project, Applied, dg.DagsterInstance]) -> None:

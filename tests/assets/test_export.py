@@ -1,5 +1,6 @@
 """Exports agree with an independent recomputation from the tables' files."""
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -74,3 +75,14 @@ def test_nothing_is_left_of_an_export_that_cannot_be_written(applied: Curated, t
 def test_a_subset_that_was_never_made_is_refused(drawn_pool: Path, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="run curate apply first"):
         export_subset(make_project(tmp_path, drawn_pool / "pool" / "*.tar"), "basic", "datacomp", tmp_path / "x.npy")
+
+
+def test_rows_of_another_pool_are_not_exported(applied: Curated, tmp_path: Path) -> None:
+    """The pool's shard was replaced and the subset has not followed: its row numbers mean other samples now."""
+    shutil.copytree(applied[0].lake.root, tmp_path / "lake")
+    project = make_project(tmp_path, str(applied[0].recipe.file.pool.path))
+    rows = project.lake.read("raw_pool", shard="00000").slice(1)
+    record = {**project.records(("raw_pool",))["00000"], "uid_digest": "another", "rows": len(rows)}
+    project.lake.write("raw_pool", rows, shard="00000", record=record)
+    with pytest.raises(LakeError, match="can be read for 1 of 2 shards, not 00000; run curate apply first"):
+        export_subset(project, "basic", "parquet", tmp_path / "x.parquet")

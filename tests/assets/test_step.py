@@ -32,13 +32,18 @@ def damaged(project: Project, key: tuple[str, ...], table: pa.Table, **changes: 
 
 def test_the_record_says_what_was_read(project: Project) -> None:
     step = Step(project, SCORE, "00001", "run-1")
-    written = step.write(SCORE, {name: project.lake.read("scores/caption_length", shard="00001")[name] for name in
+    draft = step.draft(SCORE, {name: project.lake.read("scores/caption_length", shard="00001")[name] for name in
                                  ("row", "caption_words", "caption_chars", "reason")})  # fmt: skip
+    before = project.lake.version("scores/caption_length")
+    assert project.records(SCORE)["00001"]["run_id"] != "run-1", "a draft is not stored"
+    result = step.commit(draft, {"note": "x"}, [])
+    assert project.lake.version("scores/caption_length") == before + 1
     record = project.records(SCORE)["00001"]
+    assert result.data_version.value == record["data_version"]
     assert record["run_id"] == "run-1"
     assert record["inputs"] == {"raw_pool[00001]": project.records(POOL)["00001"]["data_version"]}
     assert record["code_version"] == "1"
-    assert record["rows"] == written.rows
+    assert record["rows"] == draft.rows
     assert record["uid_digest"] == project.records(POOL)["00001"]["uid_digest"]
 
 
@@ -77,7 +82,8 @@ def test_nan_is_stored_as_null(project: Project) -> None:
     key = ("scores", "prototype_distance")
     rows = project.lake.read("scores/prototype_distance", shard="00000")
     values = np.full(len(rows), np.nan, np.float32)
-    Step(project, key, "00000", "run").write(key, {"row": rows["row"], "prototype_distance": values, "reason": rows["reason"]})
+    step = Step(project, key, "00000", "run")
+    step.commit(step.draft(key, {"row": rows["row"], "prototype_distance": values, "reason": rows["reason"]}), {}, [])
     assert project.lake.read("scores/prototype_distance", shard="00000")["prototype_distance"].null_count == len(rows)
 
 

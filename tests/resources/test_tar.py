@@ -114,7 +114,7 @@ def test_flipped_bytes_never_raise_and_agree_with_tarfile_up_to_the_damage(flips
     if damage is None:
         assert len(entries) == len(NAMES)
     else:
-        assert damage.reason in ("bad_tar_header", "tar_truncated")
+        assert damage.reason in ("bad_tar_header", "tar_truncated", "data_after_end")
         assert 0 <= damage.offset <= len(archive)
         assert damage.detail.isprintable()
 
@@ -250,10 +250,24 @@ def test_kinds_and_links_without_payload() -> None:
     assert walk.damage is None
 
 
-def test_whatever_follows_the_end_marker_is_padding() -> None:
-    entries, damage = walked(tar_of([("a.jpg", b"1")]) + b"garbage")
-    assert damage is None
+def test_zeros_after_the_end_marker_are_padding_and_anything_else_is_damage() -> None:
+    archive = tar_of([("a.jpg", b"1")])
+    assert walked(archive + bytes(12_345))[1] is None
+    entries, damage = walked(archive + b"garbage")
     assert len(entries) == 1
+    assert damage == Damage(
+        "data_after_end", len(archive), f"7 bytes that are no tar follow the end marker, from byte {len(archive)} on"
+    )
+
+
+def test_a_hole_of_zeros_in_the_middle_is_not_the_end() -> None:
+    archive = bytearray(tar_of([(f"{i}.jpg", bytes([i + 1]) * 900) for i in range(9)]))
+    start = 512 + 1024  # header and payload of the first member
+    archive[start : start + 512 * 3 + 700] = bytes(512 * 3 + 700)
+    entries, damage = walked(bytes(archive))
+    assert [entry[0] for entry in entries] == ["0.jpg"]
+    assert damage is not None
+    assert damage.reason == "data_after_end"
 
 
 class ShrinkingFile(io.BytesIO):

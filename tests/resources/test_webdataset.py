@@ -401,3 +401,14 @@ def test_the_real_pool_is_accounted_for_sample_by_sample(verify: str) -> None:
     assert seen == {
         "kept": 2827, "zero_bytes": 8, "not_an_image": 15, "image_bomb": 4, "truncated_image": 30, "duplicate_uid": 2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("with_json", [True, False])
+def test_bytes_after_the_end_are_one_row_and_cost_no_whole_sample(read: Read, with_json: bool) -> None:
+    members = [member for i in range(3) for member in [(f"{i}.png", png(i)), (f"{i}.txt", b"a caption")]]
+    if with_json:
+        members = [*members, *((f"{i}.json", b"{}") for i in range(3))]
+    contents = read(as_tar(members) + b"something that is no tar")
+    assert contents.kept["key"] == ["0", "1", "2"]
+    assert contents.rejected["reason"] == ["data_after_end"]
+    contents.check_accounts()
