@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the 
 """
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -74,7 +75,7 @@ def demo(
         _print_funnels(result.funnels)
         _print_caught(result.caught)
         if result.report:
-            out.print(f"\nreport: {escape(str(result.report))}\nUI:     make ui, or dagster dev -w workspace.yaml")
+            out.print(f"\nreport: {escape(str(result.report))}\nUI:     {escape(_ui_command(folder))}")
     _exit_if_failed(result.applied)
 
 
@@ -156,6 +157,16 @@ def _interruptible() -> "Iterator[None]":
 
 def _progress(line: str) -> None:
     err.print(f"[bold]{escape(line)}[/]")
+
+
+def _ui_command(folder: Path) -> str:
+    """What opens the instance that the demo's runs are in."""
+    if folder.resolve() == Path.cwd() and Path("Makefile").is_file():
+        return "make ui"
+    home = os.environ["DAGSTER_HOME"]
+    return (
+        f"DAGSTER_HOME={home} CURATION_RECIPE={folder.resolve() / 'curation.yaml'} dagster dev -m curation_assets.definitions"
+    )
 
 
 def _table(*head: str) -> Table:

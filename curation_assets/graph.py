@@ -134,8 +134,10 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
     weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
     trained = (("filter_network",),) if file.encoder.train else ()
     yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
-    # The same weights in another architecture, such as ViT-B-32-quickgelu, give other vectors.
-    architecture = file.encoder.model_dump(mode="json", include={"precision", "model"})
+    # The same weights in another architecture (ViT-B-32-quickgelu), or fed with other preprocessing, give other vectors.
+    architecture = file.encoder.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
+    if recipe.checkpoint is None and not file.encoder.preprocess_as:
+        architecture["preprocess_as"] = file.encoder.pretrained  # a tag prepares pictures in its own way
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
     yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
     clusters = file.clusters.model_dump(mode="json")

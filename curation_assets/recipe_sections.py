@@ -39,6 +39,9 @@ class Encoder(Section):
 
     model: str | None = Field(None, description="OpenCLIP model name")
     pretrained: str | None = Field(None, description="OpenCLIP tag, or a local checkpoint file")
+    preprocess_as: str | None = Field(
+        None, description="tag whose way to prepare pictures a local checkpoint wants; needed where the model's tags differ"
+    )
     train: Literal["filter_network"] | None = Field(None, description="use the network trained here instead")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto is cuda if there is one, else cpu")
     precision: Literal["fp32", "fp16", "bf16"] = Field("fp32", description="arithmetic of the towers")

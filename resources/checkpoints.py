@@ -7,7 +7,7 @@ answer in seconds.
 import difflib
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -25,12 +25,13 @@ CONNECT_TIMEOUT_S = 5.0
 LOCAL_FILE_HINT = "give a local file: encoder: {model: ViT-B-32, pretrained: /path/to/file.safetensors}"
 
 
-def pretrained_network(model: str, pretrained: str) -> Network:
+def pretrained_network(model: str, pretrained: str, preprocess_as: str = "") -> Network:
     """An OpenCLIP network with its published or local weights.
 
     Args:
         model: name of an OpenCLIP model, such as ViT-B-32.
         pretrained: a tag of that model, such as laion2b_s34b_b79k, or the path of a checkpoint.
+        preprocess_as: tag whose mean, deviation and resizing a local checkpoint wants; needed where the model's tags differ.
 
     Raises:
         EncoderError: unknown model or tag (close ones are listed), no weights named, or weights not to be had.
@@ -52,7 +53,7 @@ def pretrained_network(model: str, pretrained: str) -> Network:
         if tag.get("quick_gelu"):  # open_clip only warns when these weights meet a model with the other activation
             config["quick_gelu"] = True
     elif Path(pretrained).suffix in CHECKPOINT_SUFFIXES or os.sep in pretrained:
-        path, tag = Path(pretrained).expanduser(), _agreed(model, tags)
+        path, tag = Path(pretrained).expanduser(), _preprocessing_of(model, preprocess_as, tags)
     else:
         raise EncoderError(f"unknown pretrained tag {pretrained!r} of model {model!r}; {_close(pretrained, tags)}")
     module = loaded_module(config, path)
@@ -75,12 +76,24 @@ def own_network(config: Mapping[str, object], weights: Path, name: str) -> Netwo
     return Network(module, open_clip.SimpleTokenizer(context_length=module.context_length), preprocessing(module, {}), name)
 
 
-def _agreed(model: str, tags: Iterable[str]) -> Mapping[str, object]:
-    """Preprocessing for a local file: what all tags of the model agree on, since the file itself does not say."""
+def _preprocessing_of(model: str, preprocess_as: str, tags: Sequence[str]) -> Mapping[str, object]:
+    """How a local checkpoint wants its pictures: the file does not say, so as the named tag, or as all tags of the model.
+
+    Raises:
+        EncoderError: the tag is unknown, or none is named and the model's tags differ.
+    """
     open_clip = import_open_clip()
-    known = [open_clip.get_pretrained_cfg(model, tag) for tag in tags]
+    if preprocess_as and preprocess_as not in tags:
+        raise EncoderError(f"unknown tag {preprocess_as!r} in preprocess_as; {_close(preprocess_as, tags)}")
     entries = ("mean", "std", "interpolation", "resize_mode")
-    return {entry: known[0].get(entry) for entry in entries if known and len({str(tag.get(entry)) for tag in known}) == 1}
+    named = [preprocess_as] if preprocess_as else tags
+    known = [{entry: open_clip.get_pretrained_cfg(model, tag).get(entry) for entry in entries} for tag in named]
+    if any(facts != known[0] for facts in known):
+        raise EncoderError(
+            f"tags of {model} want their pictures prepared in different ways, and a file does not say which: add "
+            f"preprocess_as: TAG to the encoder, with the tag that the file's weights were trained like; one of {tags}"
+        )
+    return known[0] if known else {}
 
 
 def _tokenizer(model: str):

@@ -26,6 +26,9 @@ class ClipEncoder(dg.ConfigurableResource):
         description="Tag of that model's published weights, such as laion2b_s34b_b79k, or the path of a local "
         "checkpoint (.safetensors, or a torch file that holds tensors only).",
     )
+    preprocess_as: str = Field(
+        default="", description="Tag whose way to prepare pictures a local checkpoint wants; needed where the tags differ."
+    )
     device: str = Field(default="auto", description="auto (CUDA if there is one, else the CPU), cpu, cuda, or cuda:1.")
     precision: Literal["fp32", "fp16", "bf16"] = Field(
         default="fp32", description="Arithmetic of the two towers; weights stay float32."
@@ -42,7 +45,7 @@ class ClipEncoder(dg.ConfigurableResource):
             EncoderError: unknown model, tag or device, or weights that cannot be found or loaded.
         """
         device = available_device(self.device)
-        return self._encoder(pretrained_network(self.model, self.pretrained), device)
+        return self._encoder(pretrained_network(self.model, self.pretrained, self.preprocess_as), device)
 
     def load_network(self, config: Mapping[str, object], weights: Path) -> Encoder:
         """An encoder of our own, such as a filter network made by `training.py`, on `device`.

@@ -56,6 +56,7 @@ def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:
         "clip": ClipEncoder(
             model=encoder.model or "",
             pretrained=str(recipe.checkpoint or encoder.pretrained or ""),
+            preprocess_as=encoder.preprocess_as or "",
             device=encoder.device,
             precision=encoder.precision,
             batch_size=encoder.batch_size,

@@ -1,7 +1,5 @@
 """What a subset kept and dropped, to look at: a contact sheet and a table of captions, made inert."""
 
-from io import BytesIO
-
 import dagster as dg
 import numpy as np
 import pyarrow as pa
@@ -12,12 +10,12 @@ from curation_assets.algorithms.identity import uid_hex
 from curation_assets.algorithms.inert import inert
 from curation_assets.algorithms.sampling import keyed_sample
 from curation_assets.recipe import Recipe
+from resources.thumbnails import thumbnail
 
+from .encoder import image_places
 from .pictures import contact_sheet, inline
 
 _SHOWN = 16
-# Pictures that Pillow decodes itself; others could start a program of their own.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 
 
 def gallery(pool: pa.Table, row: np.ndarray, decisions: Decisions, recipe: Recipe) -> dict[str, object]:
@@ -55,19 +53,7 @@ def gallery(pool: pa.Table, row: np.ndarray, decisions: Decisions, recipe: Recip
 
 def thumbnails(rows: pa.Table, recipe: Recipe, side_px: int = 96) -> list[Image.Image]:
     """Small pictures of rows of raw_pool, read from their tars; a grey square where one cannot be decoded."""
-    pictures = []
-    columns = (rows[name].to_pylist() for name in ("tar", "offset_bytes", "image_bytes"))
-    for tar, offset, length in zip(*columns, strict=True):
-        try:
-            with (recipe.folder / tar).open("rb") as file:
-                file.seek(offset)
-                picture = Image.open(BytesIO(file.read(length)), formats=_FORMATS)
-            picture.draft("RGB", (side_px, side_px))
-            picture.thumbnail((side_px, side_px))
-            pictures.append(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-            pictures.append(Image.new("RGB", (side_px, side_px), (200, 200, 200)))
-    return pictures
+    return [thumbnail(place, side_px) for place in image_places(rows, recipe)]
 
 
 def _sample(pool: pa.Table, at: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -80,8 +80,10 @@ def test_equal_content_stops_the_wave(pool: Path, tmp_path: Path, instance: dg.D
 
 
 def test_another_checkpoint_reaches_what_reads_embeddings(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
-    project = make_project(tmp_path, pool / "*.tar")
-    run_apply(project, instance, TinyClip(0))
+    for name in ("first", "renamed", "other"):
+        (tmp_path / name).write_text("a checkpoint file; the tiny encoder does not read it")
+    first = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "first"})
+    run_apply(first, instance, TinyClip(0))
     renamed = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "renamed"})
     assert set(run_apply(renamed, instance, TinyClip(0)).materialized) == {"encoder"}
     other = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "other"})

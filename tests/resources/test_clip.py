@@ -221,3 +221,12 @@ def test_settings_are_shown_with_their_unit():
 
     assert all(fields[name].description for name in ("model", "pretrained", "device", "precision", "batch_size"))
     assert json.loads(ClipEncoder(batch_size=7).model_dump_json())["batch_size"] == 7
+
+
+def test_a_file_whose_preprocessing_is_ambiguous_asks_for_a_tag(tmp_path):
+    """ViT-L-14's tags differ in mean and deviation; a guess would give wrong vectors in silence."""
+    (tmp_path / "own.safetensors").write_bytes(b"never read")
+    with pytest.raises(EncoderError, match="preprocess_as: TAG"):
+        ClipEncoder(model="ViT-L-14", pretrained=str(tmp_path / "own.safetensors")).load()
+    with pytest.raises(EncoderError, match="unknown tag 'nope' in preprocess_as"):
+        ClipEncoder(model="ViT-L-14", pretrained=str(tmp_path / "own.safetensors"), preprocess_as="nope").load()
