@@ -10,7 +10,6 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&:/@=$^\"'])")
 
 
 def inert(text: str, *, longest: int = 160) -> str:
@@ -24,13 +23,3 @@ def inert(text: str, *, longest: int = 160) -> str:
     """
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
     return _INVISIBLE.sub(lambda match: " " if match[0] in "\n\r\t" else f"⟨U+{ord(match[0]):04X}⟩", shown)
-
-
-def inert_markdown(text: str, *, longest: int = 160) -> str:
-    """`inert` text for Markdown: no character is left that could begin a link, an image, a tag or a table cell.
-
-    Example:
-        >>> inert_markdown("![x](http://a) <b>")
-        '&#33;&#91;x&#93;&#40;http&#58;&#47;&#47;a&#41; &#60;b&#62;'
-    """
-    return _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", inert(text, longest=longest))
