@@ -1,6 +1,5 @@
 """Training a small CLIP: what it learns, what it leaves behind, and that being killed changes nothing."""
 
-import io
 import json
 import os
 import signal
@@ -12,43 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
 from curation_assets.errors import EncoderError
 from resources.clip import ClipEncoder
 from resources.contrastive import deterministic
-from resources.decode import ImageBytes
 from resources.training import TrainingSettings, train_clip
+from tests.resources.squares import stored
 
 ROOT = Path(__file__).parents[2]
 SMALL = TrainingSettings(
     **{"image_size_px": 16, "patch_size_px": 8, "width": 32, "image_layers": 1, "text_layers": 1, "heads": 2},
     **{"embed_dim": 16, "context_length": 12, "epochs": 3, "batch_size": 16, "holdout_fraction": 0.25, "threads": 1},
 )
-COLOURS = ("red", "green", "blue", "yellow", "black", "purple")
 
 
 def silent(line):
     pass
-
-
-def stored(folder, count, seed=0):
-    """`count` squares on a ground, named by their colours, in one file."""
-    rng = np.random.default_rng(seed)
-    rows, texts, content = [], [], b""
-    for _ in range(count):
-        inner, outer = rng.choice(COLOURS, 2, replace=False)
-        picture = Image.new("RGB", (24, 24), str(outer))
-        left, top = rng.integers(4, 9, 2).tolist()
-        ImageDraw.Draw(picture).rectangle((left, top, left + 11, top + 11), fill=str(inner))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        rows.append((len(content), len(buffer.getvalue())))
-        texts.append(f"a {inner} square on a {outer} ground, number {rng.integers(1000)}")
-        content += buffer.getvalue()
-    path = folder / f"squares-{count}-{seed}.tar"
-    path.write_bytes(content)
-    return [ImageBytes(str(path), *row) for row in rows], texts
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +115,7 @@ import json, os, signal, sys
 from pathlib import Path
 from resources.decode import ImageBytes
 from resources.training import TrainingSettings, train_clip
+from tests.resources.squares import stored
 
 images, texts, settings, folder, point = json.loads(sys.argv[1])
 replace, renamed = os.replace, []

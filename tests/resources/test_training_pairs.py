@@ -1,35 +1,12 @@
 """The split of pairs by content, and the AUC against counting pair by pair."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from curation_assets.errors import EncoderError
 from resources.decode import ImageBytes
 from resources.training_pairs import MIN_PAIRS, matched_auc, split_pairs
-
-COLOURS = ("red", "green", "blue", "yellow", "black", "purple")
-
-
-def stored(folder, count, seed=0):
-    """`count` squares on a ground, named by their colours, in one file."""
-    rng = np.random.default_rng(seed)
-    rows, texts, content = [], [], b""
-    for _ in range(count):
-        inner, outer = rng.choice(COLOURS, 2, replace=False)
-        picture = Image.new("RGB", (24, 24), str(outer))
-        left, top = rng.integers(4, 9, 2).tolist()
-        ImageDraw.Draw(picture).rectangle((left, top, left + 11, top + 11), fill=str(inner))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        rows.append((len(content), len(buffer.getvalue())))
-        texts.append(f"a {inner} square on a {outer} ground, number {rng.integers(1000)}")
-        content += buffer.getvalue()
-    path = folder / f"squares-{count}-{seed}.tar"
-    path.write_bytes(content)
-    return [ImageBytes(str(path), *row) for row in rows], texts
+from tests.resources.squares import stored
 
 
 @pytest.fixture(scope="module")
