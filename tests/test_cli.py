@@ -97,6 +97,7 @@ def test_another_folder_is_refused_for_the_demo(tmp_path: Path) -> None:
     assert (tmp_path / "pool" / "mine.tar").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_an_interrupted_apply_stops_at_once_and_goes_on_later(drawn_pool: Path, tmp_path: Path) -> None:
     (tmp_path / "curation.yaml").write_text(
         f"pool: {{path: '{drawn_pool}/pool/*.tar'}}\nencoder: {{model: ViT-B-32, pretrained: missing.safetensors}}\n"
