@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .assets.apply import Applied
+    from .assets.project import Project
     from .assets.status import Funnel
-    from .assets.step import Project
     from .demo.scoring import Caught
 
 app = typer.Typer(
@@ -100,7 +100,7 @@ def apply(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
 @app.command(epilog="Example: curate status --json")
 def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Show tables, versions, rows, what each subset kept, and what is out of date."""
-    from .assets.apply import read_state
+    from .assets.state import read_state
     from .assets.status import artifact_status, pool_funnel, subset_funnels
 
     state = read_state(_project(recipe))

@@ -87,7 +87,7 @@ REJECTED_SAMPLES = Table(
         ROW,
         Column("key", pa.string(), "name of the sample inside the tar"),
         Column("reason", pa.string(), "why the sample is not in the pool"),
-        Column("detail", pa.string(), "what was found, at most 200 printable characters"),
+        Column("detail", pa.string(), "what was found, at most 400 printable characters"),
         Column("rejected_offset_bytes", pa.int64(), "position in the tar", is_nullable=True),
     )
 )

@@ -4,7 +4,6 @@ What belongs here: how a table is laid out, written and read. What a table means
 """
 
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -187,8 +186,3 @@ def _wide_columns() -> WriterProperties:
     """Embeddings: incompressible; small row groups keep the writer's memory flat (0.3 GB instead of 2.7 GB for 1 GB)."""
     plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
     return WriterProperties(compression="UNCOMPRESSED", max_row_group_size=16_384, default_column_properties=plain)
-
-
-def plain_json(value: object) -> object:
-    """A value as it comes back from a commit's record: tuples as lists, keys as text."""
-    return json.loads(json.dumps(value))

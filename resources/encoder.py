@@ -1,7 +1,5 @@
 """Images and captions to unit vectors: rows, batches, faults per row. Where weights come from is elsewhere."""
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,15 +56,6 @@ class Encoder:
         self._tokenizer = network.tokenizer
         self._towers = Towers(network.module, network.preprocessing, device=device, precision=precision, batch_size=batch_size)
         self.dimensions = self._towers.dimensions(self._tokenizer(["a photo"]))
-
-    @property
-    def fingerprint(self) -> str:
-        """64 hex digits over all that decides a vector: weights, layers, tokens, preprocessing, precision.
-
-        `weights_sha256` alone is the same for one file in two architectures, such as ViT-B-32 and ViT-B-32-quickgelu.
-        """
-        facts = [self.weights_sha256, self._tokenizer(["a photo"]).tolist(), *self._facts]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def encode(self, images: Sequence[ImageBytes], texts: Sequence[str], log: Callable[[str], None]) -> Encoded:
         """Embed samples; a bad row is zeros and a reason.

@@ -82,7 +82,9 @@ def read_shard(path: Path, *, max_image_pixels: int, verify: str = "structure") 
         samples = [parts for parts in samples if parts is not swallowed]
         named = f"; sample {key!r} was being read" if key else ""
         tail = RejectedRow(len(samples), encodable(key), damage.reason, f"{damage.detail}{named}"[:400], damage.offset)
-    return _contents(samples, tail)
+    contents = _contents(samples, tail)
+    contents.check_accounts()
+    return contents
 
 
 def split_member_name(name: str) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.step import Project
+from curation_assets.assets.project import Project
 from curation_assets.demo.pool import generate_pool
 from tests.small_project import make_project, run_apply
 

@@ -10,8 +10,7 @@ import yaml
 
 from curation_assets.assets.apply import Applied, apply
 from curation_assets.assets.build import build_definitions
-from curation_assets.assets.project import open_project
-from curation_assets.assets.step import Project
+from curation_assets.assets.project import Project, open_project
 from curation_assets.recipe import check_recipe
 from resources.decode import Framing, ImageBytes, decode_rgb
 from resources.encoder import Encoded

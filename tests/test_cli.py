@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.step import Project
+from curation_assets.assets.project import Project
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
 

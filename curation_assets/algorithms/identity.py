@@ -62,8 +62,3 @@ def keyed_bits(uid_hi: np.ndarray, uid_lo: np.ndarray, *, seed: int, method: str
     key = np.frombuffer(hashlib.sha256(f"{seed}\0{method}".encode()).digest()[:16], dtype="<u8")
     high = np.asarray(uid_hi).view(np.uint64) ^ key[0]
     return _mixed(_mixed(high) + (np.asarray(uid_lo).view(np.uint64) ^ key[1]))
-
-
-def keyed_uniform(uid_hi: np.ndarray, uid_lo: np.ndarray, *, seed: int, method: str) -> np.ndarray:
-    """`keyed_bits` as float64 in [0, 1), shape (n,)."""
-    return (keyed_bits(uid_hi, uid_lo, seed=seed, method=method) >> np.uint64(11)) * 2.0**-53

@@ -15,7 +15,8 @@ from resources.kmeans import KMeans
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
 from .pictures import histogram, inline
-from .step import Project, Step
+from .project import Project
+from .step import Step
 
 _CENTROIDS: Key = ("centroids",)
 _ASSIGNMENTS: Key = ("cluster_assignments",)

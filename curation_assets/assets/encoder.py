@@ -20,7 +20,8 @@ from resources.encoder import Encoded
 
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
-from .step import Draft, Project, Step
+from .project import Project
+from .step import Draft, Step
 
 _ENCODER: Key = ("encoder",)
 _NETWORK: Key = ("filter_network",)

@@ -12,7 +12,7 @@ from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.tables import RAW_POOL
 
 from .partitions import shard_files
-from .step import Project, data_versions
+from .project import Project, data_versions
 
 FORMATS = ("datacomp", "parquet")
 
@@ -32,7 +32,7 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
 
     Raises:
         ArgumentError: unknown subset or format, or `out` cannot be written.
-        LakeError: the subset has not been materialized, or only in part.
+        LakeError: the subset is missing, failed a check, or was made from another raw_pool, for one shard or more.
     """
     names = [plan.name for plan in project.recipe.subsets]
     if subset not in names:

@@ -17,7 +17,8 @@ from resources.training import TrainedNetwork, TrainingSettings, train_clip
 from .catalogue import asset_spec
 from .encoder import image_places
 from .pictures import inline, line_chart
-from .step import Project, Step
+from .project import Project
+from .step import Step
 
 _NETWORK: Key = ("filter_network",)
 _POOL: Key = ("raw_pool",)

@@ -41,10 +41,10 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def pool_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
-    """Name of a tar as it is stored, and a stamp that changes whenever its bytes can have changed.
+def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
+    """Name of a file as it is stored, and a stamp that changes whenever its bytes can have changed.
 
-    A file that is not there any more has a stamp as well, so that only its own shard fails, when it is read.
+    A file that is not there any more has a stamp as well, so that only what reads it fails, when it is read.
     """
     try:
         status = path.stat()

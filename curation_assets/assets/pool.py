@@ -13,7 +13,8 @@ from resources.webdataset import ShardContents, read_shard
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, unique_uid
 from .partitions import stored_path
-from .step import Project, Step
+from .project import Project
+from .step import Step
 
 _POOL: Key = ("raw_pool",)
 _REJECTED: Key = ("rejected_samples",)

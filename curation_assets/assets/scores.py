@@ -18,7 +18,8 @@ from resources.delta import Lake
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, bounds
 from .pictures import histogram, inline
-from .step import Project, Step
+from .project import Project
+from .step import Step
 
 _POOL: Key = ("raw_pool",)
 

@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 
 from curation_assets.graph import Node, partitions
 
-from .apply import State
 from .catalogue import reason_counts
+from .state import State
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Every asset goes through here, so that alignment of rows, data versions and reco
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -14,40 +13,14 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import table_digest
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError, PoolError
-from curation_assets.graph import Graph, Key, Node
+from curation_assets.graph import Key
 from curation_assets.lineage.freshness import partition_name, present_fingerprint
-from curation_assets.recipe import Recipe
 from curation_assets.tables import SHARD
-from resources.delta import Lake
 
-from .partitions import pool_stamp, shard_files, stored_path
+from .partitions import shard_files
+from .project import FAILED_CHECKS, Project, data_versions
 
-FAILED_CHECKS = "failed_checks"
-Records = dict[str | None, dict[str, object]]
 _POOL: Key = ("raw_pool",)
-
-
-@dataclass(frozen=True)
-class Project:
-    """A recipe, its graph, and the lake that holds its tables."""
-
-    recipe: Recipe
-    graph: Graph
-    lake: Lake
-
-    def records(self, key: Key) -> Records:
-        """What each partition of an artifact was last made from."""
-        return self.lake.records(self.graph[key].name)
-
-    def stamps(self, node: Node, shard: str | None, files: Mapping[str, Path]) -> dict[str, str]:
-        """Stamps of the files outside the lake that a partition reads."""
-        if node.key in (_POOL, ("rejected_samples",)) and shard is not None:
-            return pool_stamp(self.recipe, files[shard])
-        checkpoint = self.recipe.checkpoint
-        if node.key == ("encoder",) and checkpoint is not None:
-            status = checkpoint.stat()
-            return {f"file:{stored_path(self.recipe, checkpoint)}": f"{status.st_size}:{status.st_mtime_ns}"}
-        return {}
 
 
 @dataclass(frozen=True)
@@ -162,11 +135,6 @@ class Step:
     def _digest(self, key: Key, part: str | None) -> object:
         record = self._records[key].get(part)
         return None if record is None else record.get("uid_digest")
-
-
-def data_versions(records: Records) -> dict[str | None, str]:
-    """Data version of each partition that may be read; those that failed a blocking check may not."""
-    return {part: str(record["data_version"]) for part, record in records.items() if not record.get(FAILED_CHECKS)}
 
 
 def _as_type(values: pa.Array | pa.ChunkedArray | np.ndarray, kind: pa.DataType) -> pa.Array:

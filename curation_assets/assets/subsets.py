@@ -17,7 +17,8 @@ from resources.delta import Lake
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, kept_fraction
 from .gallery import gallery
-from .step import Project, Step
+from .project import Project
+from .step import Step
 
 _POOL: Key = ("raw_pool",)
 
@@ -65,7 +66,7 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
         metadata = {"rows_in": len(rows), "dropped_by": reasons}
         if len(rows):
             metadata["kept_fraction"] = draft.rows / len(rows)
-        pictures = gallery(lake.read("raw_pool", shard=step.shard), rows["row"].to_numpy(), decisions, recipe)
+        pictures = gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)
         yield step.commit(decided, metadata, [])
         yield step.commit(draft, {**pictures, **metadata}, checks)
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 from PIL import Image
 
 from curation_assets.algorithms.inert import inert
-from curation_assets.assets.apply import State
 from curation_assets.assets.gallery import thumbnails
 from curation_assets.assets.pictures import contact_sheet, fitted
+from curation_assets.assets.state import State
 from curation_assets.assets.status import Funnel
+from curation_assets.recipe import Recipe
 
 from .scoring import Caught
 
@@ -45,10 +46,11 @@ def write_report(state: State, funnels: Sequence[Funnel], caught: Sequence[Caugh
     ]
     for plan in state.project.recipe.subsets:
         picture = f"contact_sheet_{plan.name}.png"
-        _subset_sheet(state, plan.name).save(folder / picture)
+        kept, dropped = (_spread(state, plan.name, is_kept) for is_kept in (True, False))
+        _sheet(kept, dropped, state.project.recipe).save(folder / picture)
         parts.append(f"<h2>{html.escape(plan.name)}</h2><p>Green: kept. Red: dropped, with the first filter that did.</p>")
         parts.append(f'<img src="{picture}" alt="contact sheet of {html.escape(plan.name)}">')
-        parts.append(_table(("sample", "dropped by", "value", "threshold", "caption"), _dropped_cells(state, plan.name)))
+        parts.append(_table(("sample", "dropped by", "value", "threshold", "caption"), _dropped_cells(dropped)))
     page = f'<!doctype html><meta charset="utf-8"><title>Curation report</title><style>{_STYLE}</style>{"".join(parts)}'
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
@@ -81,17 +83,13 @@ def _caught_cells(caught: Caught) -> tuple[str | int | float | None, ...]:
     return (caught.filter, caught.planted_as, caught.planted, caught.dropped, caught.precision, caught.recall)
 
 
-def _subset_sheet(state: State, subset: str) -> Image.Image:
-    """Kept and dropped samples, evenly taken from all shards."""
-    pictures = {}
-    for is_kept in (True, False):
-        rows = _spread(state, subset, is_kept)
-        pictures[is_kept] = [fitted(picture, 120) for picture in thumbnails(rows, state.project.recipe, 120)]
-    return contact_sheet(pictures[True], pictures[False], cell_px=120)
+def _sheet(kept: pa.Table, dropped: pa.Table, recipe: Recipe) -> Image.Image:
+    pictures = ([fitted(picture, 120) for picture in thumbnails(rows, recipe, 120)] for rows in (kept, dropped))
+    return contact_sheet(*pictures, cell_px=120)
 
 
 def _spread(state: State, subset: str, is_kept: bool) -> pa.Table:
-    """At most `_SHOWN` samples of raw_pool that the subset kept or dropped, with the reasons of its ledger."""
+    """At most `_SHOWN` samples that the subset kept or dropped, evenly from all shards, with the reasons of its ledger."""
     lake, shards = state.project.lake, list(state.files)
     parts = []
     for shard in shards:
@@ -103,19 +101,12 @@ def _spread(state: State, subset: str, is_kept: bool) -> pa.Table:
         at = np.searchsorted(pool["row"].to_numpy(), ledger["row"].to_numpy())
         reasons = ledger.select(["filter", "column", "comparison", "value", "value_text", "threshold", "threshold_text"])
         rows = pool.select(["shard", "row", "key", "text", "tar", "offset_bytes", "image_bytes"]).take(pa.array(at))
-        parts.append(
-            pa.table(
-                {
-                    **dict(zip(rows.column_names, rows.columns, strict=True)),
-                    **dict(zip(reasons.column_names, reasons.columns, strict=True)),
-                }
-            )
-        )
+        names = [*rows.column_names, *reasons.column_names]
+        parts.append(pa.table([*rows.columns, *reasons.columns], names=names))
     return pa.concat_tables(parts).slice(0, _SHOWN)
 
 
-def _dropped_cells(state: State, subset: str) -> list[tuple[str, ...]]:
-    rows = _spread(state, subset, False).to_pylist()
+def _dropped_cells(dropped: pa.Table) -> list[tuple[str, ...]]:
     return [
         (
             f"{row['shard']}/{row['key']}",
@@ -124,7 +115,7 @@ def _dropped_cells(state: State, subset: str) -> list[tuple[str, ...]]:
             f"{row['comparison']} {_shown(row, 'threshold')}",
             row["text"],
         )
-        for row in rows
+        for row in dropped.to_pylist()
     ]
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.decisions import label
-from curation_assets.assets.apply import State
+from curation_assets.assets.state import State
 from curation_assets.recipe import SubsetPlan
 from curation_assets.spec import AllOf, Keep, leaves
 

@@ -32,7 +32,6 @@ def threshold_filter(score: Score, column: str) -> Filter:
             raise SchemaError(f"{column} keeps nothing: min {min} is above max {max}")
         if top_fraction is not None:
             return (Fraction(column, top_fraction, score.keep, over),)
-        bounds = (("min", ">=", min), ("max", "<=", max))
-        return tuple(Condition(column, comparison, bound) for _, comparison, bound in bounds if bound is not None)
+        return tuple(Condition(column, sign, bound) for sign, bound in ((">=", min), ("<=", max)) if bound is not None)
 
     return Filter(conditions=threshold, source=score.source, version="1")

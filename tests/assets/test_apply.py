@@ -8,9 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from curation_assets.assets.apply import Applied, apply, levels, read_state
+from curation_assets.assets.apply import Applied, apply, levels
 from curation_assets.assets.build import build_definitions
-from curation_assets.assets.step import FAILED_CHECKS, Project
+from curation_assets.assets.project import FAILED_CHECKS, Project
+from curation_assets.assets.state import read_state
 from curation_assets.errors import LakeError, PoolError
 from curation_assets.scores import all_scores
 from tests.small_project import SUBSETS, TinyClip, make_project, run_apply

@@ -11,7 +11,7 @@ import pytest
 
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.export import export_subset
-from curation_assets.assets.step import Project
+from curation_assets.assets.project import Project
 from curation_assets.errors import ArgumentError, LakeError
 from tests.small_project import make_project
 

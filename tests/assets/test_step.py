@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.step import FAILED_CHECKS, Project, Step
+from curation_assets.assets.project import FAILED_CHECKS, Project
+from curation_assets.assets.step import Step
 from curation_assets.errors import LakeError, PoolError
 from tests.small_project import make_project, run_apply
 

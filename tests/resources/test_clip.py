@@ -48,14 +48,14 @@ def test_digest_tells_values_names_shapes_and_types_apart():
     assert weights_sha256({"b": state["b"], "a": state["a"]}) == weights_sha256(state)
 
 
-def test_fingerprint_sees_the_activation_that_weights_do_not_show(tmp_path):
+def test_weights_do_not_show_the_activation(tmp_path):
+    """Why the embeddings' own parameters name the model: its weights alone do not tell it from its quickgelu twin."""
     save_file(build_module(CONFIG).state_dict(), tmp_path / "a.safetensors")
     plain, quick = (
         ClipEncoder().load_network({**CONFIG, "quick_gelu": is_quick}, tmp_path / "a.safetensors") for is_quick in (False, True)
     )
 
     assert plain.weights_sha256 == quick.weights_sha256
-    assert plain.fingerprint != quick.fingerprint
 
 
 def test_building_leaves_the_global_generator_alone():

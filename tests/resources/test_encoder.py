@@ -124,7 +124,6 @@ def test_half_precision_is_near_and_of_unit_norm(samples, tiny, precision):
     encoded, expected = half.encode(rows, texts, silent), tiny.encode(rows, texts, silent)
 
     assert half.weights_sha256 == tiny.weights_sha256
-    assert half.fingerprint != tiny.fingerprint
     for vectors, exact in zip(encoded[:2], expected[:2], strict=True):
         assert (np.einsum("nd,nd->n", vectors, exact) > 0.999).all()
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
