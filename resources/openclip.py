@@ -71,14 +71,14 @@ def _import_torchvision() -> None:
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise
-        import torch
+        from torch import library
 
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        declared = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _defined_operators.append(library)
+            declared.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _defined_operators.append(declared)
         import torchvision  # noqa: F401
 
 
