@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import resource
 import statistics
 import sys
@@ -27,9 +26,10 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 import torch  # noqa: E402  (the benchmark runs from a checkout, too)
+from machine import machine  # noqa: E402
 
 from resources.clip import available_device  # noqa: E402
 from resources.decode import ImageBytes  # noqa: E402
@@ -93,13 +93,10 @@ def spent(run: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - began, cpu_s() - cpu_before)
 
 
-def machine(device: str) -> str:
-    """Processor, cores that this process may use, accelerator, versions."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def setting(device: str) -> str:
+    """The machine, its accelerator if that is used, and the version of torch."""
     gpu = f", {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
-    return f"{names[0] if names else platform.processor()}, {cores} cores{gpu}, torch {torch.__version__}"
+    return f"{setting()}{gpu}, torch {torch.__version__}"
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:

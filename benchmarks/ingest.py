@@ -11,9 +11,6 @@ import argparse
 import hashlib
 import io
 import json
-import os
-import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,9 +24,11 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from resources.webdataset import read_shard  # noqa: E402  (the benchmark runs from a checkout, too)
+from machine import machine, own_peak_memory_bytes  # noqa: E402  (the benchmark runs from a checkout, too)
+
+from resources.webdataset import read_shard  # noqa: E402
 
 SAMPLES = 5_000
 DISTINCT_IMAGES = 250
@@ -117,7 +116,7 @@ def report(paths: list[Path], repeats: int) -> None:
     """Prints the table."""
     samples = sum(read_shard(path, max_image_pixels=MAX_PIXELS).samples_seen for path in paths)
     shard_bytes = sum(path.stat().st_size for path in paths)
-    print(f"{_cpu_model()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(machine())
     print(f"{len(paths)} shard(s), {samples:,} samples, {shard_bytes / 1e6:.1f} MB, median of {repeats} repeats\n")
     seconds = cpu_seconds(paths, repeats)
     baseline = seconds["tarfile, bytes only"]
@@ -132,23 +131,6 @@ def report(paths: list[Path], repeats: int) -> None:
     print(f"{'(imports alone)':79}{imports:>13}")
 
 
-def _own_peak_memory_bytes() -> int:
-    """Peak resident memory; on Linux from VmHWM, because ru_maxrss there starts at the parent's peak, not at zero."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        peak_kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(peak_kib) * 1024
-    # macOS counts in bytes, other systems in kibibytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
-
-
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -159,7 +141,7 @@ def main() -> None:
     if arguments.only:
         for path in arguments.shard:
             VARIANTS[arguments.only](path)
-        print(_own_peak_memory_bytes())
+        print(own_peak_memory_bytes())
     elif arguments.shard:
         report(arguments.shard, arguments.repeats)
     else:

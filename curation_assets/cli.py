@@ -1,10 +1,10 @@
 """The command `curate`: arguments in, tables out. No logic of its own; everything heavy is imported when a command runs.
 
-Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the recipe asks for something that cannot be,
-130 interrupted.
+Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the recipe asks for something that cannot be
+(of `plan`: something is out of date; 1 it cannot be planned), 130 interrupted.
 """
 
-import json
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -13,19 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from .errors import CurationError
+from .terminal import (
+    err,
+    out,
+    print_applied,
+    print_caught,
+    print_funnels,
+    print_json,
+    print_plan,
+    print_preview,
+    print_status,
+    progress,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from .assets.apply import Applied
     from .assets.project import Project
-    from .assets.status import Funnel
-    from .demo.scoring import Caught
 
 app = typer.Typer(
     help="Turn a raw pool of image-text pairs into training sets that can be trusted and explained.",
@@ -34,11 +42,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 RecipeOption = Annotated[
     Path | None, typer.Option("--recipe", help="Recipe file; else $CURATION_RECIPE, else ./curation.yaml.")
+]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option("--select", help="Artifact or pattern: subsets/*, or embeddings[00000]; repeatable."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
@@ -65,36 +75,83 @@ def demo(
     from .demo.run import run_demo
 
     with _interruptible():
-        result = run_demo(folder, (shards, samples, seed), project_instance, _progress)
+        result = run_demo(folder, (shards, samples, seed), project_instance, progress)
     if as_json:
         caught = [{**asdict(c), "precision": c.precision, "recall": c.recall} for c in result.caught]
         funnels = [asdict(f) for f in result.funnels]
-        _print_json({"applied": asdict(result.applied), "funnels": funnels, "caught": caught, "report": str(result.report)})
+        print_json({"applied": asdict(result.applied), "funnels": funnels, "caught": caught, "report": str(result.report)})
     else:
-        _print_applied(result.applied)
-        _print_funnels(result.funnels)
-        _print_caught(result.caught)
+        print_applied(result.applied)
+        print_funnels(result.funnels)
+        print_caught(result.caught)
         if result.report:
             out.print(f"\nreport: {escape(str(result.report))}\nUI:     {escape(_ui_command(folder))}")
     _exit_if_failed(result.applied)
 
 
-@app.command(epilog="Example: curate apply --recipe curation.yaml")
-def apply(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
+@app.command(epilog="Example: curate plan --select 'subsets/*'")
+def plan(recipe: RecipeOption = None, select: SelectOption = None, as_json: JsonOption = False) -> None:
+    """Show what would run, why, and what it will probably cost; exit code 2 if something is out of date."""
+    try:
+        is_out_of_date = _show_plan(_project(recipe), select or [], as_json)
+    except CurationError as error:
+        err.print(f"[bold red]error[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    raise typer.Exit(2 if is_out_of_date else 0)
+
+
+@app.command(epilog="Example: curate apply --select subsets/basic --jobs 4")
+def apply(
+    recipe: RecipeOption = None,
+    select: SelectOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that make partitions at the same time.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
     """Materialize what is missing or out of date, through the Dagster instance."""
+    from .assets.apply import Settings
     from .assets.apply import apply as apply_project
     from .assets.build import build_definitions
     from .assets.instance import project_instance
 
     project = _project(recipe)
+    if dry_run:
+        _show_plan(project, select or [], as_json)
+        return
     instance = project_instance(project.recipe.folder)
+    settings = Settings(select=select or [], jobs=jobs)
     with _interruptible():
-        applied = apply_project(project, build_definitions(project.recipe), instance, _progress)
+        applied = apply_project(project, build_definitions(project.recipe), instance, progress, settings)
     if as_json:
-        _print_json(asdict(applied))
+        print_json(asdict(applied))
     else:
-        _print_applied(applied)
+        print_applied(applied)
     _exit_if_failed(applied)
+
+
+@app.command(epilog="Example: curate preview aligned --set clip_score.top_fraction=0.2 --set basic.caption_length.min_words=5")
+def preview(
+    subset: Annotated[str, typer.Argument(help="Name of a subset in the recipe.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FILTER.PARAM=VALUE",
+            help="Another value for a filter of SUBSET, or with SUBSET.FILTER.PARAM=VALUE of a subset that it narrows; "
+            "repeatable. Without any, what can be set is listed.",
+        ),
+    ] = None,
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count what other parameters would keep, from stored scores; nothing is written."""
+    from .assets.preview import preview as preview_subset
+
+    found = preview_subset(_project(recipe), subset, settings or [])
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_preview(found)
 
 
 @app.command(epilog="Example: curate status --json")
@@ -108,15 +165,10 @@ def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     has_pool = bool(state.records[("raw_pool",)])
     funnels = [pool_funnel(state), *subset_funnels(state)] if has_pool else []
     if as_json:
-        _print_json({"artifacts": [asdict(a) for a in artifacts], "funnels": [asdict(f) for f in funnels]})
+        print_json({"artifacts": [asdict(a) for a in artifacts], "funnels": [asdict(f) for f in funnels]})
         return
-    table = _table("artifact", "made", "out of date", "failed", "rows", "version", "why out of date")
-    for a in artifacts:
-        version = "" if a.delta_version is None else str(a.delta_version)
-        cells = (f"{a.made}/{a.partitions}", str(a.out_of_date or ""), str(a.failed or ""), f"{a.rows:,}", version)
-        table.add_row(a.name, *cells, escape(a.reasons[0]) if a.reasons else "")
-    out.print(table)
-    _print_funnels(funnels)
+    print_status(artifacts)
+    print_funnels(funnels)
 
 
 @app.command(epilog="Example: curate export basic --format datacomp --out basic.npy")
@@ -133,7 +185,7 @@ def export(
     path = to or Path(f"{subset}.{'npy' if form == 'datacomp' else 'parquet'}")
     path, rows = export_subset(_project(recipe), subset, form, path)
     if as_json:
-        _print_json({"path": str(path), "rows": rows, "format": form})
+        print_json({"path": str(path), "rows": rows, "format": form})
     else:
         out.print(f"{rows:,} rows of {escape(subset)} in {escape(str(path))}")
 
@@ -148,15 +200,13 @@ def _project(recipe: Path | None) -> "Project":
 @contextmanager
 def _interruptible() -> "Iterator[None]":
     """Ctrl-C is one line and exit code 130, as shells have it."""
+    # Ctrl-C while Dagster closes a connection to its events would be logged with its traceback, and then end us all the same.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         yield
     except KeyboardInterrupt:
         err.print("[yellow]interrupted[/]; what was made stays, and the same command goes on from there")
         raise typer.Exit(130) from None
-
-
-def _progress(line: str) -> None:
-    err.print(f"[bold]{escape(line)}[/]")
 
 
 def _ui_command(folder: Path) -> str:
@@ -169,47 +219,19 @@ def _ui_command(folder: Path) -> str:
     )
 
 
-def _table(*head: str) -> Table:
-    """A table without lines; the name in the first column is never cut."""
-    table = Table(box=None)
-    for i, name in enumerate(head):
-        table.add_column(name, no_wrap=i == 0, overflow="fold")
-    return table
+def _show_plan(project: "Project", select: list[str], as_json: bool) -> bool:
+    """Print the plan; whether anything is out of date."""
+    from .assets.plan import plan_project
+    from .assets.plan_summary import as_json as plan_as_json
+    from .assets.plan_summary import by_artifact, notes
+    from .assets.state import read_state
 
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=True))
-
-
-def _print_applied(applied: "Applied") -> None:
-    counts = (f"{len(applied.materialized)} made", f"{len(applied.failed)} failed")
-    out.print(f"\n{', '.join(counts)}, {len(applied.held_back)} held back, {applied.up_to_date} up to date")
-    for name, reason in applied.failed.items():
-        out.print(f"[red]failed[/]     {escape(name)}: {escape(reason)}")
-    for name, reason in list(applied.held_back.items())[:20]:
-        out.print(f"[yellow]held back[/]  {escape(name)}: {escape(reason)}")
-
-
-def _print_funnels(funnels: "Sequence[Funnel]") -> None:
-    if not funnels:
-        return
-    table = _table("set", "from", "in", "kept", "share", "dropped by")
-    for f in funnels:
-        reasons = ", ".join(f"{name} {count:,}" for name, count in f.dropped_by.items())
-        share = f"{f.kept / f.rows_in:.1%}" if f.rows_in else ""
-        table.add_row(f.subset, f.source, f"{f.rows_in:,}", f"{f.kept:,}", share, escape(reasons))
-    out.print("\n", table)
-
-
-def _print_caught(caught: "Sequence[Caught]") -> None:
-    if not caught:
-        return
-    table = _table("filter", "planted", "samples", "dropped", "caught", "precision", "recall")
-    for c in caught:
-        counts = (f"{c.planted:,}", f"{c.dropped:,}", f"{c.caught:,}")
-        ratios = ("" if ratio is None else f"{ratio:.3f}" for ratio in (c.precision, c.recall))
-        table.add_row(c.filter, c.planted_as, *counts, *ratios)
-    out.print("\n", table)
+    planned = plan_project(read_state(project), select)
+    if as_json:
+        print_json(plan_as_json(planned))
+    else:
+        print_plan(by_artifact(planned), notes(planned))
+    return bool(planned.due)
 
 
 def _exit_if_failed(applied: "Applied") -> None:

@@ -14,6 +14,7 @@ from .spec import Fraction, Score, describe, fractions, leaves
 from .tables import (
     CENTROIDS,
     CLUSTER_ASSIGNMENTS,
+    CLUSTER_DRIFT,
     CUT,
     DECISIONS,
     EMBEDDINGS,
@@ -37,6 +38,7 @@ CODE_VERSIONS = {
     "embeddings": "1",
     "centroids": "1",
     "cluster_assignments": "1",
+    "cluster_drift": "1",
     "cuts": "1",
     "subsets": "1",
 }
@@ -54,6 +56,8 @@ class Node:
         code_version: of the code that makes it.
         parameters: plain JSON values of the recipe that the artifact itself depends on, and no others.
         made_with: node whose step writes this table too; None when it has a step of its own.
+        pinned: inputs that it reads, but whose changes alone do not make it out of date (frozen centroids).
+        gathers: whether each of its shards reads all shards of its inputs, and all are made together (clusters span shards).
     """
 
     key: Key
@@ -63,6 +67,8 @@ class Node:
     code_version: str
     parameters: Mapping[str, object]
     made_with: Key | None = None
+    pinned: tuple[Key, ...] = ()
+    gathers: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +90,11 @@ def build_graph(recipe: Recipe) -> Graph:
         SchemaError: a score asks for unknown columns.
     """
     nodes = [*_pool_nodes(recipe), *_feature_nodes(recipe)]
-    nodes += [score_node(name, score) for name, score in all_scores().items()]
+    used = {condition.column for plan in recipe.subsets for leaf in leaves(plan.keep) for condition in leaf.conditions}
+    for name, score in all_scores().items():
+        # A score of whole clusters compares pairs, so it is made for those alone who filter by it.
+        if score.scope == "sample" or used & {column.name for column in score.columns}:
+            nodes.append(score_node(name, score))
     for plan in recipe.subsets:
         nodes += _subset_nodes(plan)
     return _in_order({node.key: node for node in nodes}, recipe)
@@ -140,12 +150,22 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
         architecture["preprocess_as"] = file.encoder.pretrained  # a tag prepares pictures in its own way
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
     yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
-    clusters = file.clusters.model_dump(mode="json")
+    yield from _cluster_nodes(recipe)
+
+
+def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
+    clusters = recipe.file.clusters
+    settings = clusters.model_dump(mode="json", exclude={"policy", "max_drift"})
     features: tuple[Key, ...] = (("raw_pool",), ("embeddings",))
-    yield Node(("centroids",), "clusters", CENTROIDS, features, CODE_VERSIONS["centroids"], clusters)
+    # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
+    inputs = (*features, ("encoder",))
+    pinned = () if clusters.policy == "always" else features
+    yield Node(("centroids",), "clusters", CENTROIDS, inputs, CODE_VERSIONS["centroids"], settings, pinned=pinned)
     assigned: tuple[Key, ...] = (("embeddings",), ("centroids",))
     version = CODE_VERSIONS["cluster_assignments"]
     yield Node(("cluster_assignments",), "clusters", CLUSTER_ASSIGNMENTS, assigned, version, {})
+    drifting: tuple[Key, ...] = (("centroids",), ("cluster_assignments",))
+    yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drifting, CODE_VERSIONS["cluster_drift"], {})
 
 
 def score_node(name: str, score: Score) -> Node:
@@ -158,8 +178,11 @@ def score_node(name: str, score: Score) -> Node:
     unknown = [column for column in score.inputs if column not in owners]
     if unknown:
         raise SchemaError(f"score {name!r} asks for unknown columns {unknown}; known: {sorted(owners)}")
-    inputs = tuple(dict.fromkeys([("raw_pool",), *(owners[column] for column in score.inputs)]))
-    return Node(("scores", name), "scores", score_table(score.columns), inputs, score.version, {})
+    gathers = score.scope == "cluster"
+    always: list[Key] = [("raw_pool",), ("cluster_assignments",)] if gathers else [("raw_pool",)]
+    inputs = tuple(dict.fromkeys([*always, *(owners[column] for column in score.inputs)]))
+    columns = {"columns": [f"{column.name} {column.type}" for column in score.columns]}
+    return Node(("scores", name), "scores", score_table(score.columns), inputs, score.version, columns, gathers=gathers)
 
 
 def _subset_nodes(plan: SubsetPlan) -> Iterator[Node]:

@@ -1,6 +1,8 @@
 """The sections of a recipe file as pydantic models: keys, types, bounds, defaults, meanings. docs/recipe.md is made of it."""
 
+import re
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -24,6 +26,10 @@ class Pool(Section):
     )
     verify: Literal["structure", "decode"] = Field(
         "structure", description="how truncation is found: by the file's structure, or by decoding every image"
+    )
+
+    max_removed_fraction: float = Field(
+        0.5, ge=0, le=1, description="share of the shards that may disappear at once; more is taken for a lost mount"
     )
 
     @field_validator("path", mode="plain")
@@ -77,6 +83,13 @@ class Clusters(Section):
     iterations: int = Field(20, ge=1, description="Lloyd iterations")
     seed: int = Field(0, ge=0, description="of the initial centroids and of the training sample")
     samples_per_centroid: int = Field(256, ge=39, description="training samples per centroid at most")
+    policy: Literal["frozen", "refit_on_drift", "always"] = Field(
+        "frozen", description="when centroids are fitted again as the pool changes; another encoder always does"
+    )
+    max_drift: float = Field(
+        0.1, ge=0, le=1, description="share of samples in other clusters beyond which refit_on_drift fits again"
+    )
+    fit: int = Field(1, ge=1, description="raise it to fit once more, whatever the policy")
 
     @field_validator("k", mode="plain")
     @classmethod
@@ -97,6 +110,49 @@ class Subset(Section):
     publish: bool = Field(False, description="whether versions of it are meant to be published")
 
 
+class Automation(Section):
+    """Curation without a person, by Dagster's daemon."""
+
+    run: Literal["never", "on_change", "on_schedule"] = Field(
+        "never", description="when what is out of date is made again: never by itself, soon after a change, or at cron times"
+    )
+    interval_s: int = Field(30, ge=1, description="how often the recipe and the pool are looked at")
+    cron: str = Field("0 3 * * *", description="times of on_schedule: minute, hour, day of month, month, day of week")
+    timezone: str = Field("UTC", description="of cron, by its IANA name, such as Europe/Berlin")
+    max_seconds: float | None = Field(
+        None, gt=0, description="a plan whose estimate is longer, or is not known, waits for a person; none is no limit"
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, cron: str) -> str:
+        fields = cron.split()
+        if len(fields) == len(_CRON_LIMITS) and all(map(_is_cron_field, fields, _CRON_LIMITS)):
+            return cron
+        raise ValueError("expected five fields of *, numbers, a-b, */n and commas, such as 0 3 * * 1-5")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, timezone: str) -> str:
+        try:
+            return ZoneInfo(timezone).key
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError("expected an IANA time zone, such as UTC or Europe/Berlin") from error
+
+
+# Smallest and largest number of minute, hour, day of month, month and day of week.
+_CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+
+
+def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?", part)
+        numbers = [int(number) for number in found.groups()[:2] if number] if found else [-1]
+        if numbers != sorted(numbers) or not all(limits[0] <= number <= limits[1] for number in numbers):
+            return False
+    return True
+
+
 class RecipeFile(Section):
     """The whole file."""
 
@@ -106,6 +162,7 @@ class RecipeFile(Section):
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
     subsets: dict[Name, Subset] = Field(default_factory=dict)
+    automation: Automation = Automation()
 
 
 # Section of each key of the file that has one; every subset has the same.
@@ -115,4 +172,5 @@ SECTIONS: dict[str, type[Section]] = {
     "filter_network": FilterNetwork,
     "clusters": Clusters,
     "subsets": Subset,
+    "automation": Automation,
 }

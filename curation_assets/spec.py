@@ -29,6 +29,7 @@ class Score:
         source: paper, or reference code with commit, that defines the number.
         version: raised when the numbers change, never otherwise.
         keep: which end of the first column is worth keeping, for fractions.
+        scope: rows that `compute` must be given together: any rows of the pool, or all rows of one cluster.
     """
 
     compute: Callable[..., Values | dict[str, Values]]
@@ -36,6 +37,7 @@ class Score:
     source: str
     version: str
     keep: Literal["high", "low"] = "high"
+    scope: Literal["sample", "cluster"] = "sample"
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -145,6 +145,18 @@ CLUSTER_ASSIGNMENTS = Table(
     )
 )
 
+CLUSTER_DRIFT = Table(
+    (
+        Column(
+            "drift", pa.float64(), "share of the samples that changed cluster since the fit: half the L1 distance of shares"
+        ),
+        Column("drift_samples", pa.int64(), "samples with a cluster now"),
+        Column("fitted_samples", pa.int64(), "samples that the centroids were fitted on"),
+        Column("mean_similarity", pa.float64(), "mean cosine similarity to the centroid now", is_nullable=True),
+    ),
+    is_sharded=False,
+)
+
 CUT = Table(
     (
         Column("fraction", pa.float64(), "share to keep of the rows that have a value"),

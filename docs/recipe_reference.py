@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from curation_assets.recipe_keep import known_filters
-from curation_assets.recipe_sections import Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset
+from curation_assets.recipe_sections import Automation, Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset
 from curation_assets.scores import all_scores
 
 PAGE = Path(__file__).parent / "recipe.md"
@@ -20,6 +20,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("filter_network", FilterNetwork),
     ("clusters", Clusters),
     ("subsets.NAME", Subset),
+    ("automation", Automation),
 )
 
 

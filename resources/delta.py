@@ -1,21 +1,22 @@
-"""Delta tables under one root: partitions are replaced whole, and the commit that wrote one says what it was made from.
+"""Delta tables under one root: partitions are replaced whole, and the commit that wrote them says what they were made from.
 
-What belongs here: how a table is laid out, written and read. What a table means does not: callers bring the schema.
+What belongs here: how a table is laid out and written; snapshot.py reads. What a table means does not.
 """
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
-from pyarrow import fs
+from deltalake.exceptions import DeltaError
 from pydantic import Field
 
 from curation_assets.errors import LakeError
+from resources.snapshot import RECORD, SHARD, Records, Snapshot, find_version, folded, is_in_order, load_snapshot, snapshot_at
 
 # Measured with deltalake 1.6.6: the log of 1,000 commits opens in 7 ms with a checkpoint every 20 and in 225 ms without one;
 # by default log files older than 30 days, and with them the recorded lineage, would be deleted at a checkpoint.
@@ -24,8 +25,24 @@ _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 3650 days",
     "delta.enableExpiredLogCleanup": "false",
 }
-_SHARD = "shard"
-_RECORD = "curation"
+# Newest snapshot that this process has seen of each table: asking again costs two file stats while nothing was written.
+_snapshots: dict[str, Snapshot] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One partition to be replaced, shard None being a whole table without shards.
+
+    Args:
+        shard: partition.
+        rows: every column of the table in its stored type and order; sharded tables sorted by `row`. None leaves the rows as
+            they are and replaces their record alone.
+        record: plain JSON values kept with the commit: what the rows were made from.
+    """
+
+    shard: str | None
+    rows: pa.Table | None
+    record: dict[str, object]
 
 
 class Lake(dg.ConfigurableResource):
@@ -46,52 +63,66 @@ class Lake(dg.ConfigurableResource):
         """Place of a table, such as `scores/clip_score`."""
         return f"{self.root.rstrip('/')}/{table}"
 
-    def write(self, table: str, rows: pa.Table, *, shard: str | None, record: dict[str, object]) -> int:
-        """Replace one shard of a table, or a whole unpartitioned table, in one commit.
+    def write(self, table: str, parts: Sequence[Part]) -> int:
+        """Replace partitions of a table, all in one commit.
 
-        Args:
-            table: name below the root.
-            rows: every column of the table in its stored type and order; sharded tables sorted by `row`.
-            shard: partition to replace; None for a table without shards.
-            record: plain JSON values kept with the commit: what the rows were made from.
+        A table whose columns are no longer those given begins anew: its other partitions are gone, and so are their records,
+        since no code that is left could read or have made them.
 
         Returns:
             Version of the table after the commit.
 
         Raises:
-            LakeError: rows of another shard, or rows out of order.
+            LakeError: rows of another shard, rows out of order, or parts of different columns.
         """
-        if shard is not None and set(rows.column(_SHARD).unique().to_pylist()) - {shard}:
-            raise LakeError(f"{table}: rows given for shard {shard!r} belong to {rows.column(_SHARD).unique().to_pylist()}")
-        if not _is_in_order(rows):
-            raise LakeError(f"{table}, shard {shard!r}: rows must come in ascending `row`, each once")
-        self.create(table, rows.schema)
-        is_wide = any(pa.types.is_binary(field.type) and field.name.endswith("_embedding") for field in rows.schema)
+        given = [part.rows for part in parts if part.rows is not None]
+        for part in parts:
+            _check(table, part, given[0].schema if given else None)
+        before = self.create(table, given[0].schema) if given else self._opened(table)
+        schema = given[0].schema if given else before.schema
+        restarts = before.schema.remove_metadata() != schema.remove_metadata()
+        record = _commit_record(before, parts, restarts=restarts)
+        shards = [part.shard for part in parts if part.shard is not None and part.rows is not None]
+        quoted = ", ".join(f"'{shard}'" for shard in shards)
+        is_wide = any(pa.types.is_binary(field.type) and field.name.endswith("_embedding") for field in schema)
         write_deltalake(
             self.uri(table),
-            rows.combine_chunks(),
-            mode="overwrite",
-            predicate=None if shard is None else f"{_SHARD} = '{shard}'",
+            pa.concat_tables(given or [schema.empty_table()]).combine_chunks(),
+            mode="overwrite" if given else "append",  # no rows appended: a commit of records alone
+            schema_mode="overwrite" if restarts else None,
+            predicate=f"{SHARD} IN ({quoted})" if shards and not restarts else None,
             storage_options=self.storage_options or None,
             writer_properties=_wide_columns() if is_wide else _narrow_columns(),
             target_file_size=1 << 40,  # one file per shard, whatever its size
-            commit_properties=CommitProperties(custom_metadata={_RECORD: record}, max_commit_retries=100),
+            commit_properties=CommitProperties(custom_metadata={RECORD: record}, max_commit_retries=100),
         )
         return self.version(table)
 
-    def create(self, table: str, schema: pa.Schema) -> None:
-        """Create a table if it does not exist; safe to call from several processes at once."""
-        if DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None):
-            return
+    def create(self, table: str, schema: pa.Schema) -> Snapshot:
+        """The table as it is, created if it does not exist; safe to call from several processes at once."""
+        found = self.snapshot(table)
+        if found is not None:
+            return found
         with self.lock("create"):
             DeltaTable.create(
                 self.uri(table),
                 schema=schema,
                 mode="ignore",
-                partition_by=[_SHARD] if _SHARD in schema.names else None,
+                partition_by=[SHARD] if SHARD in schema.names else None,
                 configuration=_CONFIGURATION,
                 storage_options=self.storage_options or None,
             )
+        return self._opened(table)
+
+    def snapshot(self, table: str) -> Snapshot | None:
+        """The newest version of a table; None when it has not been created."""
+        uri = self.uri(table)
+        found = load_snapshot(uri, self.storage_options or None, _snapshots.get(uri))
+        if found is None:
+            _snapshots.pop(uri, None)
+        else:
+            _snapshots[uri] = found
+        return found
 
     def read(self, table: str, *, shard: str | None = None, columns: list[str] | None = None) -> pa.Table:
         """Rows of one shard in their stored order, or of a whole table (shard by shard in alphabetical order).
@@ -99,48 +130,43 @@ class Lake(dg.ConfigurableResource):
         Raises:
             LakeError: the table does not exist, or its rows are out of order.
         """
-        opened = self._open(table)
-        if shard is None and _SHARD in {field.name for field in opened.schema().fields}:
-            parts = [self.read(table, shard=name, columns=columns) for name in self.shards(table)]
-            if parts:
-                return pa.concat_tables(parts)
-        wanted = None if columns is None else list(dict.fromkeys([*columns, *(["row"] if shard is not None else [])]))
-        # Not through deltalake's own filesystem: with it a finished process can abort at exit (seen in 18 of 40 runs).
-        local = fs.SubTreeFileSystem(self.uri(table), fs.LocalFileSystem()) if self.is_local else None
-        only = None if shard is None else [(_SHARD, "=", shard)]
-        rows = opened.to_pyarrow_dataset(filesystem=local, file_pruning_predicate=only).to_table(columns=wanted)
-        if not _is_in_order(rows):
-            rows = rows.sort_by("row")
-            if not _is_in_order(rows):
-                raise LakeError(f"{self.uri(table)}, shard {shard!r}: a row number is stored twice; rematerialize this shard")
-        return rows if columns is None else rows.select(columns)
+        found = self._opened(table)
+        parts = found.shards if shard is None and SHARD in found.schema.names else [shard]
+        return pa.concat_tables([found.read(part, columns) for part in parts or [None]])
+
+    def read_content(self, table: str, shard: str, having: tuple[str, object], columns: list[str]) -> pa.Table | None:
+        """Rows that a shard had when a field of its record had a value; None when the lake no longer has them."""
+        found = self._opened(table)
+        name, value = having
+        if found.records.get(shard, {}).get(name) == value:
+            return found.read(shard, columns)
+        version = find_version(found, shard, having)
+        if version is None:
+            return None
+        try:
+            return snapshot_at(found.uri, self.storage_options or None, version).read(shard, columns)
+        except (OSError, DeltaError, LakeError):  # vacuumed since, or its log is gone
+            return None
 
     def shards(self, table: str) -> list[str]:
         """Shards that have at least one row, in alphabetical order."""
-        return sorted({str(part[_SHARD]) for part in self._open(table).partitions()})
+        return self._opened(table).shards
 
     def version(self, table: str) -> int:
         """Newest version of a table."""
-        return self._open(table).version()
+        return self._opened(table).version
 
     def exists(self, table: str) -> bool:
         """Whether a table has been created."""
-        return DeltaTable.is_deltatable(self.uri(table), storage_options=self.storage_options or None)
+        return self.snapshot(table) is not None
 
-    def records(self, table: str) -> dict[str | None, dict[str, object]]:
+    def records(self, table: str) -> Records:
         """What each partition was last made from, by shard; None is the key of a table without shards.
 
         Each record also has `delta_version` and `written_at_ms` (since 1970, UTC). Empty when the table does not exist.
         """
-        if not self.exists(table):
-            return {}
-        newest: dict[str | None, dict[str, object]] = {}
-        for commit in self._open(table).history():
-            record = commit.get(_RECORD)
-            if isinstance(record, dict) and record.get(_SHARD) not in newest:
-                stamp = {"delta_version": commit["version"], "written_at_ms": commit["timestamp"]}
-                newest[record.get(_SHARD)] = {**record, **stamp}
-        return newest
+        found = self.snapshot(table)
+        return {} if found is None else found.records
 
     @contextmanager
     def lock(self, name: str, *, wait: bool = True) -> Iterator[None]:
@@ -163,18 +189,32 @@ class Lake(dg.ConfigurableResource):
                 raise LakeError(f"another process holds the lock {name!r} of {self.root}; wait for it to end") from error
             yield
 
-    def _open(self, table: str) -> DeltaTable:
-        try:
-            return DeltaTable(self.uri(table), storage_options=self.storage_options or None)
-        except TableNotFoundError as error:
-            raise LakeError(f"no table {table!r} in the lake {self.root}; materialize it first (curate apply)") from error
+    def _opened(self, table: str) -> Snapshot:
+        found = self.snapshot(table)
+        if found is None:
+            raise LakeError(f"no table {table!r} in the lake {self.root}; materialize it first (curate apply)")
+        return found
 
 
-def _is_in_order(rows: pa.Table) -> bool:
-    if "row" not in rows.column_names or len(rows) < 2:
-        return True
-    row = rows.column("row").to_numpy()
-    return bool((row[1:] > row[:-1]).all())
+def _commit_record(before: Snapshot, parts: Sequence[Part], *, restarts: bool) -> dict[str, object]:
+    """What a commit says of its partitions, and which shards of the table have a record and no rows after it."""
+    rows = {} if restarts else {shard: record["rows"] for shard, record in before.records.items()}
+    rows |= {part.shard: len(part.rows) for part in parts if part.rows is not None}
+    records = {part.shard: {"rows": rows[part.shard], **part.record} for part in parts}
+    return folded(records, [s for s, n in rows.items() if s is not None and not n], restarts=restarts)
+
+
+def _check(table: str, part: Part, schema: pa.Schema | None) -> None:
+    """Raises LakeError for rows that do not belong where they are going."""
+    if part.rows is None:
+        return
+    if part.rows.schema != schema:
+        raise LakeError(f"{table}: shard {part.shard!r} has other columns than its neighbours in one write: {part.rows.schema}")
+    if part.shard is not None and set(part.rows.column(SHARD).unique().to_pylist()) - {part.shard}:
+        found = part.rows.column(SHARD).unique().to_pylist()
+        raise LakeError(f"{table}: rows given for shard {part.shard!r} belong to {found}")
+    if not is_in_order(part.rows):
+        raise LakeError(f"{table}, shard {part.shard!r}: rows must come in ascending `row`, each once")
 
 
 def _narrow_columns() -> WriterProperties:

@@ -87,6 +87,11 @@ def read_shard(path: Path, *, max_image_pixels: int, verify: str = "structure") 
     return contents
 
 
+def empty_shard(fault: str = "") -> ShardContents:
+    """A shard without samples; with one rejected row if it is empty because of a fault."""
+    return _contents([], RejectedRow(0, "", "unreadable_shard", encodable(fault)[:400], 0) if fault else None)
+
+
 def split_member_name(name: str) -> tuple[str, str] | None:
     """Sample key and lower-case extension of a member; None for the hidden files of macOS.
 

@@ -11,6 +11,7 @@ from curation_assets.assets.project import Project
 from curation_assets.demo.pool import generate_pool
 from tests.small_project import make_project, run_apply
 
+Curated = tuple[Project, Applied, dg.DagsterInstance]
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -29,11 +30,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture(scope="session")
-def applied(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Applied, dg.DagsterInstance]:
+def applied(
+    drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Applied, dg.DagsterInstance]]:
     """A project over the drawn pool with everything materialized; read only."""
     project = make_project(tmp_path_factory.mktemp("applied"), drawn_pool / "pool" / "*.tar")
-    instance = dg.DagsterInstance.ephemeral()
-    return project, run_apply(project, instance), instance
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield project, run_apply(project, instance), instance
 
 
 @pytest.fixture(scope="session")

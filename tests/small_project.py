@@ -8,10 +8,10 @@ import dagster as dg
 import numpy as np
 import yaml
 
-from curation_assets.assets.apply import Applied, apply
+from curation_assets.assets.apply import Applied, Settings, apply
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.project import Project, open_project
-from curation_assets.recipe import check_recipe
+from curation_assets.recipe import Recipe, check_recipe
 from resources.decode import Framing, ImageBytes, decode_rgb
 from resources.encoder import Encoded
 
@@ -88,7 +88,14 @@ def make_project(folder: Path, pool: Path | str, subsets: Mapping[str, object] |
     return open_project(check_recipe(content, path))
 
 
-def run_apply(project: Project, instance: dg.DagsterInstance, clip: object | None = None) -> Applied:
+def run_apply(
+    project: Project, instance: dg.DagsterInstance, clip: object | None = None, settings: Settings | None = None
+) -> Applied:
     """`curate apply` with the tiny encoder."""
     definitions = build_definitions(project.recipe, {"clip": clip or TinyClip()})
-    return apply(project, definitions, instance, lambda line: None)
+    return apply(project, definitions, instance, lambda line: None, settings or Settings())
+
+
+def tiny_definitions(recipe: Recipe) -> dg.Definitions:
+    """Definitions with the tiny encoder, for worker processes."""
+    return build_definitions(recipe, {"clip": TinyClip()})

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
+import yaml
 
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.project import Project
@@ -26,7 +27,7 @@ def curate(*arguments: str, cwd: Path, home: Path | None = None) -> subprocess.C
     )
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("apply",), ("status",), ("export",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("plan",), ("apply",), ("preview",), ("status",), ("export",)])
 def test_help_of_every_command(command: tuple[str, ...], tmp_path: Path) -> None:
     ran = curate(*command, "--help", cwd=tmp_path)
     assert ran.returncode == 0
@@ -47,6 +48,47 @@ def test_status_tells_what_is_there(applied: Curated, tmp_path: Path) -> None:
     shown = curate("status", "--recipe", recipe, cwd=tmp_path).stdout
     assert "scores/clip_score" in shown
     assert "english_caption" in shown
+
+
+def test_plan_tells_what_would_run_and_why(applied: Curated, tmp_path: Path) -> None:
+    content = yaml.safe_load(applied[0].recipe.path.read_text())
+    recipe = tmp_path / "edited.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    same = curate("plan", "--recipe", str(recipe), cwd=tmp_path)
+    assert (same.returncode, same.stdout.splitlines()[0]) == (0, "everything is up to date")
+    content["subsets"]["aligned"]["keep"] = [{"clip_score": {"top_fraction": 0.25}}]
+    recipe.write_text(yaml.safe_dump(content))
+    ran = curate("plan", "--recipe", str(recipe), "--json", cwd=tmp_path)
+    assert ran.returncode == 2, ran.stderr
+    found = json.loads(ran.stdout)
+    assert {a["name"]: (a["partitions"], a["certain"]) for a in found["artifacts"]} == {
+        "cuts/aligned/cut_1": (1, 1),
+        "subsets/aligned": (2, 2),
+        "decisions/aligned": (2, 2),
+    }
+    assert found["artifacts"][0]["causes"] == {"parameter fraction: 0.5 -> 0.25": 1}
+    assert found["seconds"] > 0
+    shown = curate("plan", "--recipe", str(recipe), cwd=tmp_path)
+    assert "parameter fraction: 0.5 -> 0.25" in shown.stdout
+    chosen = curate("plan", "--recipe", str(recipe), "--select", "cuts/*", "--json", cwd=tmp_path)
+    assert [p["partition"] for p in json.loads(chosen.stdout)["partitions"]] == ["cuts/aligned/cut_1"]
+    dry = curate("apply", "--recipe", str(recipe), "--dry-run", "--json", cwd=tmp_path)
+    assert (dry.returncode, json.loads(dry.stdout)) == (0, found)
+    wrong = curate("plan", "--recipe", str(recipe), "--select", "cut", cwd=tmp_path)
+    assert wrong.returncode == 1
+    assert "'cut' names nothing" in wrong.stderr
+
+
+def test_preview_counts_and_writes_nothing(applied: Curated, tmp_path: Path) -> None:
+    recipe = str(applied[0].recipe.path)
+    ran = curate("preview", "aligned", "--set", "clip_score.top_fraction=0.25", "--recipe", recipe, "--json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    (last,) = json.loads(ran.stdout)["subsets"]
+    assert last["changed"]["kept"] == last["changed"]["rows_in"] // 4
+    assert last["stored"]["kept"] - last["removed"] + last["added"] == last["changed"]["kept"]
+    shown = curate("preview", "aligned", "--set", "clip_score.top_fraction=0.25", "--recipe", recipe, cwd=tmp_path)
+    assert "aligned.clip_score.top_fraction: 0.5 -> 0.25" in shown.stdout
+    assert curate("plan", "--recipe", recipe, cwd=tmp_path).returncode == 0
 
 
 def test_export_writes_the_file(applied: Curated, tmp_path: Path) -> None:

@@ -91,9 +91,10 @@ def test_any_chain_of_subsets_is_ordered(order: list[str], sources: list[int]):
 def test_inputs_of_scores_own_the_columns_that_they_ask_for():
     graph = build_graph(DEFAULT)
     for name, score in all_scores().items():
-        given_columns = {column for key in graph[("scores", name)].inputs for column in graph[key].table.names}
+        node = graph.get(("scores", name)) or score_node(name, score)
+        given_columns = {column for key in node.inputs for column in graph[key].table.names}
         assert set(score.inputs) <= given_columns
-        assert graph[("scores", name)].inputs[0] == ("raw_pool",), "rows are aligned by the pool"
+        assert node.inputs[0] == ("raw_pool",), "rows are aligned by the pool"
     assert set(column_owners()) == {column.name for score in all_scores().values() for column in score.columns}
 
 

@@ -21,10 +21,11 @@ FLOORS = (
     {"scores", "filters"},
     {"recipe_keep", "recipe_sections"},
     {"recipe"},
-    {"graph"},
+    {"graph", "recipe_override"},
     {"lineage"},
     {"assets"},
     {"demo"},
+    {"terminal"},
     {"cli", "definitions"},
 )
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}

@@ -67,7 +67,10 @@ def test_all_faults_come_at_once_each_with_key_path_value_and_what_is_allowed():
     assert "subsets.hard.from: unknown subset; known: aligned, basic, best, hard (found 'alinged')" in text
     assert "clusters.k: Value error, expected auto, or a whole number from 1 (found 0)" in text
     assert "clusters.seed: Input should be greater than or equal to 0 (found -1)" in text
-    assert "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid (found 3)" in text
+    assert (
+        "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid, policy, max_drift, fit (found 3)"
+        in text
+    )
     assert "subsets.aligned.keep: List should have at least 1 item" in text
     assert "subsets.basic.keep.0: unknown filter; known: aspect_ratio, caption_chars," in text
     assert "(found 'english_captoin')" in text
@@ -242,8 +245,10 @@ def test_exactly_one_encoder_is_given(head: str, fault: str):
 
 def test_long_values_are_cut_and_control_characters_spelled_out():
     fault = only_fault("lake: ./lake\ncolour: " + '"' + "\\e[31m" * 40 + '"')
-    assert fault.startswith("colour: unknown key; known: lake, pool, encoder, filter_network, clusters, subsets (found ")
-    assert len(fault) < 180
+    assert fault.startswith(
+        "colour: unknown key; known: lake, pool, encoder, filter_network, clusters, subsets, automation (found "
+    )
+    assert len(fault) < 190
     assert "\x1b" not in fault
 
 

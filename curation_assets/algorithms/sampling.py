@@ -34,3 +34,18 @@ def automatic_clusters(samples: int) -> int:
     For LAION-440M that is 20,976 (SemDeDup used 50,000), for DataComp small 3,578 (image-based filtering used 100,000).
     """
     return max(1, round(math.sqrt(samples)))
+
+
+def share_distance(now: np.ndarray, before: np.ndarray) -> float:
+    """Share of the mass that lies in other classes than before: half the L1 distance of the two distributions.
+
+    Args:
+        now: counts per class, >= 0, shape (k,).
+        before: counts per class, >= 0, shape (k,).
+
+    Returns:
+        In [0, 1]; 0 where both are empty, 1 where only one is.
+    """
+    if not now.sum() or not before.sum():
+        return 0.0 if now.sum() == before.sum() else 1.0
+    return float(np.abs(now / now.sum() - before / before.sum()).sum() / 2)

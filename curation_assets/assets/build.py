@@ -16,7 +16,7 @@ from .encoder import encoder_assets
 from .filter_network import filter_network_assets
 from .pool import pool_assets
 from .scores import score_assets
-from .sensors import shard_sensor
+from .sensors import automation_definitions
 from .subsets import subset_assets
 
 
@@ -39,13 +39,13 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         *score_assets(recipe, graph),
         *subset_assets(recipe, graph),
     ]
-    return dg.Definitions(
+    curated = dg.Definitions(
         assets=assets,
-        sensors=[shard_sensor(recipe)],
         resources={**recipe_resources(recipe), **(resources or {})},
         loggers={"console": console_lines},
         executor=dg.in_process_executor,  # a process per step would load the model once per shard
     )
+    return dg.Definitions.merge(curated, automation_definitions(recipe, lambda present: build_definitions(present, resources)))
 
 
 def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:

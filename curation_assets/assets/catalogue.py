@@ -21,6 +21,7 @@ _KINDS = {
     "embeddings": {"deltalake", "pytorch"},
     "centroids": {"deltalake", "faiss"},
     "cluster_assignments": {"deltalake", "faiss"},
+    "cluster_drift": {"deltalake", "numpy"},
     "scores": {"deltalake", "numpy"},
     "cuts": {"deltalake", "numpy"},
     "subsets": {"deltalake", "pyarrow"},
@@ -40,6 +41,7 @@ def asset_spec(node: Node, description: str) -> dg.AssetSpec:
         group_name=node.group,
         kinds=_KINDS.get(node.key[0], {"deltalake"}),
         code_version=code_version(node),
+        skippable=node.is_sharded,  # a run of many shards logs its materializations itself
         partitions_def=shards_def if node.is_sharded else None,
         metadata={
             "dagster/column_schema": column_schema(node.table),

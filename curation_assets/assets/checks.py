@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.inert import inert
 from curation_assets.graph import Key
 from curation_assets.tables import Column
 
@@ -26,6 +27,17 @@ def unique_uid(key: Key, uid_hi: np.ndarray, uid_lo: np.ndarray) -> dg.AssetChec
     repeated = len(pairs) - len(np.unique(pairs, axis=0))
     return dg.AssetCheckResult(
         passed=not repeated, asset_key=dg.AssetKey(key), check_name="unique_uid", metadata={"repeated": repeated}
+    )
+
+
+def readable(key: Key, fault: str) -> dg.AssetCheckResult:
+    """The shard's file could be opened and read. One that could not counts as empty, so that it holds back no other."""
+    return dg.AssetCheckResult(
+        passed=not fault,
+        asset_key=dg.AssetKey(key),
+        check_name="readable",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=inert(fault, longest=400) or None,
     )
 
 

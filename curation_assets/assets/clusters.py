@@ -5,27 +5,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample
+from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.graph import Graph, Key
 from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.kmeans import KMeans
 
+from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
 from .pictures import histogram, inline
 from .project import Project
-from .step import Step
+from .reuse import find_reusable
+from .step import Made, Step
 
 _CENTROIDS: Key = ("centroids",)
 _ASSIGNMENTS: Key = ("cluster_assignments",)
+_DRIFT: Key = ("cluster_drift",)
 _EMBEDDINGS: Key = ("embeddings",)
 
 
 def cluster_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
-    """`centroids` and `cluster_assignments`."""
-    return [_centroids(recipe, graph), _cluster_assignments(recipe, graph)]
+    """`centroids`, `cluster_assignments` and `cluster_drift`."""
+    return [_centroids(recipe, graph), _cluster_assignments(recipe, graph), _cluster_drift(recipe, graph)]
 
 
 def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
@@ -38,28 +41,28 @@ def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
         pool="gpu",
     )
     def centroids(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
-        step = Step(Project(recipe, graph, lake), _CENTROIDS, None, context.run.run_id)
-        uids = {shard: _measured_uids(step, shard) for shard in step.shards}
-        population = sum(len(hi) for _, hi, _ in uids.values())
-        k = automatic_clusters(population) if settings.k == "auto" else settings.k
-        vectors = _training_vectors(step, uids, k * settings.samples_per_centroid, settings.seed)
-        context.log.info(f"k-means of {len(vectors):,} of {population:,} image embeddings into {k:,} clusters")
-        centroid, members = kmeans.fit(vectors, k)
-        draft = step.draft(
-            _CENTROIDS,
-            {
+        def make(step: Step) -> list[Made]:
+            uids = {shard: _measured_uids(step, shard) for shard in step.shards}
+            population = sum(len(hi) for _, hi, _ in uids.values())
+            k = automatic_clusters(population) if settings.k == "auto" else settings.k
+            vectors = _training_vectors(step, uids, k * settings.samples_per_centroid, settings.seed)
+            context.log.info(f"k-means of {len(vectors):,} of {population:,} image embeddings into {k:,} clusters")
+            centroid, members = kmeans.fit(vectors, k)
+            columns = {
                 "centroid_id": np.arange(len(centroid), dtype=np.int32),
                 "centroid": to_binary(centroid, "<f4"),
                 "training_samples": members,
-            },
-        )
-        metadata = {
-            "clusters": len(centroid),
-            "population": population,
-            "training_samples": len(vectors),
-            "cluster_sizes": inline(histogram(members), "training samples per cluster"),
-        }
-        return step.commit(draft, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])
+            }
+            metadata = {
+                "clusters": len(centroid),
+                "population": population,
+                "training_samples": len(vectors),
+                "cluster_sizes": inline(histogram(members), "training samples per cluster"),
+            }
+            draft = step.draft(_CENTROIDS, columns, {"rows_made": population})
+            return [Made(draft, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _CENTROIDS, make)
 
     return centroids
 
@@ -72,32 +75,68 @@ def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
         pool="gpu",
     )
     def cluster_assignments(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
-        step = Step(Project(recipe, graph, lake), _ASSIGNMENTS, context.partition_key, context.run.run_id)
-        embeddings = step.read(_EMBEDDINGS, ["row", "image_embedding", "reason"])
-        centroid = from_binary(step.read(_CENTROIDS)["centroid"], "<f4")
-        is_measured = pc.is_valid(embeddings["image_embedding"]).to_numpy()
-        cluster_id = np.zeros(len(embeddings), np.int32)
-        similarity = np.zeros(len(embeddings), np.float32)
-        if is_measured.any():
-            vectors = from_binary(embeddings["image_embedding"].filter(pa.array(is_measured)), "<f2")
-            cluster_id[is_measured], similarity[is_measured] = kmeans.assign(vectors, centroid)
-        rows = {
-            "row": embeddings["row"],
-            "cluster_id": pa.array(cluster_id, mask=~is_measured),
-            "centroid_similarity": pa.array(similarity, mask=~is_measured),
-            "reason": embeddings["reason"],
-        }
-        draft = step.draft(_ASSIGNMENTS, rows)
-        context.log.info(f"cluster_assignments[{context.partition_key}]: {draft.rows:,} rows, {len(centroid):,} clusters")
-        metadata = {
-            "not_measured": most_frequent(reason_counts(embeddings["reason"].to_pylist())),
-            "similarity": inline(histogram(similarity[is_measured]), "cosine similarity to the centroid"),
-        }
-        return step.commit(
-            draft, metadata, [alignment(_ASSIGNMENTS, draft.table["row"], step.read(("raw_pool",), ["row"])["row"])]
-        )
+        def make(step: Step) -> list[Made]:
+            embeddings = step.read(_EMBEDDINGS, ["row", "image_embedding", "reason"])
+            centroid = from_binary(step.read(_CENTROIDS)["centroid"], "<f4")
+            reuse = find_reusable(step, {_EMBEDDINGS: ["image_embedding", "reason"]})
+            columns = reuse.completed(lambda fresh: _assigned(embeddings.take(fresh), centroid, kmeans))
+            draft = step.draft(_ASSIGNMENTS, {"row": embeddings["row"], **columns}, reuse.facts)
+            context.log.info(f"cluster_assignments[{step.shard}]: {reuse.summary}, {len(centroid):,} clusters")
+            metadata = {
+                "not_measured": most_frequent(reason_counts(embeddings["reason"].to_pylist())),
+                **reuse.facts,
+            }
+            checks = [alignment(_ASSIGNMENTS, draft.table["row"], step.read(("raw_pool",), ["row"])["row"])]
+            return [Made(draft, metadata, checks, pictures=lambda: _similarity_picture(columns["centroid_similarity"]))]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _ASSIGNMENTS, make)
 
     return cluster_assignments
+
+
+def _assigned(embeddings: pa.Table, centroid: np.ndarray, kmeans: KMeans) -> dict[str, pa.Array]:
+    """Columns of cluster_assignments for rows of embeddings."""
+    is_measured = pc.is_valid(embeddings["image_embedding"]).to_numpy(zero_copy_only=False)
+    cluster_id = np.zeros(len(embeddings), np.int32)
+    similarity = np.zeros(len(embeddings), np.float32)
+    if is_measured.any():
+        vectors = from_binary(embeddings["image_embedding"].filter(pa.array(is_measured)), "<f2")
+        cluster_id[is_measured], similarity[is_measured] = kmeans.assign(vectors, centroid)
+    return {
+        "cluster_id": pa.array(cluster_id, mask=~is_measured),
+        "centroid_similarity": pa.array(similarity, mask=~is_measured),
+        "reason": embeddings["reason"].combine_chunks(),
+    }
+
+
+def _similarity_picture(similarity: pa.Array) -> dict[str, object]:
+    return {"similarity": inline(histogram(similarity.drop_null().to_numpy()), "cosine similarity to the centroid")}
+
+
+def _cluster_drift(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    @dg.multi_asset(name="cluster_drift", specs=[asset_spec(graph[_DRIFT], _DRIFT_MEANS)])
+    def cluster_drift(context: dg.AssetExecutionContext, lake: Lake):
+        def make(step: Step) -> list[Made]:
+            fitted = step.read(_CENTROIDS, ["training_samples"])["training_samples"].to_numpy()
+            members, total = np.zeros(len(fitted), np.int64), 0.0
+            for shard in step.shards:
+                rows = step.read(_ASSIGNMENTS, ["cluster_id", "centroid_similarity"], shard).drop_null()
+                members += np.bincount(rows["cluster_id"].to_numpy(), minlength=len(fitted))
+                total += float(rows["centroid_similarity"].to_numpy().sum(dtype=np.float64))
+            found, samples = share_distance(members, fitted), int(members.sum())
+            columns = {
+                "drift": pa.array([found]),
+                "drift_samples": pa.array([samples]),
+                "fitted_samples": pa.array([int(fitted.sum())]),
+                "mean_similarity": pa.array([total / samples if samples else None], pa.float64()),
+            }
+            context.log.info(f"cluster_drift: {found:.4f} over {samples:,} samples")
+            metadata = {name: column[0].as_py() for name, column in columns.items() if column[0].is_valid}
+            return [Made(step.draft(_DRIFT, columns, {"drift": found, "rows_made": samples}), metadata)]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _DRIFT, make)
+
+    return cluster_drift
 
 
 def _measured_uids(step: Step, shard: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -130,9 +169,14 @@ def _training_vectors(
 _CENTROIDS_MEAN = """Directions that the pool's images gather around: spherical k-means over image embeddings.
 
     Trained on a sample drawn by keyed hash of the uid, at most `samples_per_centroid` per cluster. With `k: auto` the number
-    of clusters is the square root of the number of samples.
+    of clusters is the square root of the number of samples. When they are fitted again: `policy`.
     """
 _ASSIGNMENTS_MEAN = """Nearest centroid of every image, and the cosine similarity to it.
 
     One row per row of raw_pool; NULL, with the reason, where there is no embedding.
+    """
+_DRIFT_MEANS = """How far the pool has moved away from the centroids: the share of samples that changed cluster since the fit.
+
+    Half the L1 distance between the clusters' shares of the training sample and of all samples now. With few training samples
+    per centroid it is above 0 even of an unchanged pool, by about 0.4 / sqrt(samples_per_centroid).
     """

@@ -18,10 +18,12 @@ from resources.decode import ImageBytes
 from resources.delta import Lake
 from resources.encoder import Encoded
 
+from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
 from .project import Project
-from .step import Draft, Step
+from .reuse import find_reusable
+from .step import Draft, Made, Step
 
 _ENCODER: Key = ("encoder",)
 _NETWORK: Key = ("filter_network",)
@@ -49,27 +51,26 @@ def encoder_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
 def _encoder(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     @dg.multi_asset(name="encoder", specs=[asset_spec(graph[_ENCODER], _ENCODER_MEANING)], pool="gpu")
     def encoder(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
-        project = Project(recipe, graph, lake)
-        step = Step(project, _ENCODER, None, context.run.run_id)
-        if recipe.file.encoder.train:
-            trained = step.read(_NETWORK).to_pylist()[0]
-            weights, network = trained["network_weights"], trained["network_configuration"]
-        else:
-            weights, network = str(recipe.file.encoder.pretrained), str(recipe.file.encoder.model)
-        loaded = load_encoder(clip, lake, weights, network)
-        columns = {
-            "weights_sha256": [loaded.weights_sha256],
-            "encoder_name": ["filter_network" if recipe.file.encoder.train else f"{network} {Path(weights).name}"],
-            "weights": [weights],
-            "network": [network],
-            "dimensions": [loaded.dimensions],
-            "encoder_image_size_px": [loaded.image_size_px],
-        }
-        draft = step.draft(
-            _ENCODER, {name: pa.array(value) for name, value in columns.items()}, data_version=loaded.weights_sha256
-        )
-        facts = {name: value[0] for name, value in columns.items() if name != "network"}
-        return step.commit(draft, {**facts, "device": loaded.device}, [])
+        def make(step: Step) -> list[Made]:
+            if recipe.file.encoder.train:
+                trained = step.read(_NETWORK).to_pylist()[0]
+                weights, network = trained["network_weights"], trained["network_configuration"]
+            else:
+                weights, network = str(recipe.file.encoder.pretrained), str(recipe.file.encoder.model)
+            _loaded.clear()  # a file of the same name may hold other weights now
+            loaded = load_encoder(clip, lake, weights, network)
+            facts = {
+                "weights_sha256": loaded.weights_sha256,
+                "encoder_name": "filter_network" if recipe.file.encoder.train else f"{network} {Path(weights).name}",
+                "weights": weights,
+                "dimensions": loaded.dimensions,
+                "encoder_image_size_px": loaded.image_size_px,
+            }
+            columns = {name: pa.array([value]) for name, value in {**facts, "network": network}.items()}
+            draft = step.draft(_ENCODER, columns, data_version=loaded.weights_sha256)
+            return [Made(draft, {**facts, "device": loaded.device})]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _ENCODER, make)
 
     return encoder
 
@@ -85,29 +86,51 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
         pool="gpu",
     )
     def embeddings(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
-        step = Step(Project(recipe, graph, lake), _EMBEDDINGS, context.partition_key, context.run.run_id)
-        recorded = step.read(_ENCODER).to_pylist()[0]
-        loaded = load_encoder(clip, lake, recorded["weights"], recorded["network"])
-        if loaded.weights_sha256 != recorded["weights_sha256"]:
-            raise EncoderError(
-                f"the weights at {recorded['weights']} are no longer those of the asset encoder; materialize encoder again"
-            )
-        pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
-        encoded = loaded.encode(image_places(pool, recipe), pool["text"].to_pylist(), context.log.info)
-        is_measured = np.array([error is None for error in encoded.errors], bool)
-        rows = {
-            "row": pool["row"],
-            "image_embedding": to_binary(encoded.image_embedding, "<f2", is_measured),
-            "text_embedding": to_binary(encoded.text_embedding, "<f2", is_measured),
-            "reason": pa.array(encoded.errors, pa.string()),
-        }
-        draft = step.draft(_EMBEDDINGS, rows)
-        reasons = reason_counts(encoded.errors)
-        context.log.info(f"embeddings[{step.shard}]: {draft.rows:,} rows on {loaded.device}, not embedded {reasons}")
-        metadata = {"not_embedded": most_frequent(reasons), "device": loaded.device, "dimensions": loaded.dimensions}
-        return step.commit(draft, metadata, _embedding_checks(draft, pool))
+        def make(step: Step) -> list[Made]:
+            loaded = _recorded_encoder(step, clip)
+            pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
+            reuse = find_reusable(step, {_POOL: ["image_sha256", "text"]})
+            columns = reuse.completed(lambda fresh: _embed(step, loaded, pool.take(fresh), context.log.info))
+            draft = step.draft(_EMBEDDINGS, {"row": pool["row"], **columns}, reuse.facts)
+            reasons = reason_counts(columns["reason"].to_pylist())
+            context.log.info(f"embeddings[{step.shard}]: {reuse.summary} on {loaded.device}, not embedded {reasons}")
+            metadata = {"not_embedded": most_frequent(reasons), "device": loaded.device, "dimensions": loaded.dimensions}
+            return [Made(draft, {**metadata, **reuse.facts}, _embedding_checks(draft, pool))]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _EMBEDDINGS, make)
 
     return embeddings
+
+
+def _recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
+    """The encoder that the asset `encoder` names, loaded.
+
+    Raises:
+        EncoderError: the weights are no longer those.
+    """
+    recorded = step.read(_ENCODER).to_pylist()[0]
+    loaded = load_encoder(clip, step.project.lake, recorded["weights"], recorded["network"])
+    if loaded.weights_sha256 != recorded["weights_sha256"]:
+        _loaded.clear()
+        loaded = load_encoder(clip, step.project.lake, recorded["weights"], recorded["network"])
+    if loaded.weights_sha256 != recorded["weights_sha256"]:
+        raise EncoderError(
+            f"the weights at {recorded['weights']} are no longer those of the asset encoder; materialize encoder again"
+        )
+    return loaded
+
+
+def _embed(step: Step, loaded: LoadedEncoder, pool: pa.Table, log: Callable[[str], None]) -> dict[str, pa.Array]:
+    """Columns of embeddings for rows of raw_pool; the tar must be the same before and after, or the pictures are others."""
+    step.require_unchanged_tar()
+    encoded = loaded.encode(image_places(pool, step.project.recipe), pool["text"].to_pylist(), log)
+    step.require_unchanged_tar()
+    is_measured = np.array([error is None for error in encoded.errors], bool)
+    return {
+        "image_embedding": to_binary(encoded.image_embedding, "<f2", is_measured),
+        "text_embedding": to_binary(encoded.text_embedding, "<f2", is_measured),
+        "reason": pa.array(encoded.errors, pa.string()),
+    }
 
 
 def image_places(pool: pa.Table, recipe: Recipe) -> list[ImageBytes]:

@@ -14,11 +14,12 @@ from curation_assets.recipe import Recipe
 from resources.delta import Lake
 from resources.training import TrainedNetwork, TrainingSettings, train_clip
 
+from .batch import run_steps
 from .catalogue import asset_spec
 from .encoder import image_places
 from .pictures import inline, line_chart
 from .project import Project
-from .step import Step
+from .step import Made, Step
 
 _NETWORK: Key = ("filter_network",)
 _POOL: Key = ("raw_pool",)
@@ -35,27 +36,33 @@ def filter_network_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinit
     def filter_network(context: dg.AssetExecutionContext, lake: Lake):
         if not lake.is_local:
             raise EncoderError(f"filter_network keeps its checkpoints in the lake, which must be a folder; it is {lake.root}")
-        step = Step(Project(recipe, graph, lake), _NETWORK, None, context.run.run_id)
-        pairs = _training_pairs(step, ("subsets", section.train_on), section.max_pairs, section.seed)
-        context.log.info(f"training on {len(pairs):,} pairs of {section.train_on} for {section.epochs} epochs")
-        trained = train_clip(
-            image_places(pairs, recipe),
-            pairs["text"].to_pylist(),
-            settings=settings,
-            folder=Path(lake.root) / "_models" / "filter_network",
-            log=context.log.info,
-        )
-        columns = {
-            "network_sha256": pa.array([trained.weights.stem]),
-            "network_weights": pa.array([trained.weights.relative_to(lake.root).as_posix()]),
-            "network_configuration": pa.array([json.dumps(trained.config, sort_keys=True)]),
-            "network_pairs": pa.array([trained.training_pairs]),
-            "network_auc": pa.array([trained.holdout_auc], pa.float64()),
-            "network_losses": pa.array([trained.epoch_losses], pa.list_(pa.float64())),
-        }
-        return step.commit(step.draft(_NETWORK, columns), _metadata(trained), [])
+
+        def make(step: Step) -> list[Made]:
+            pairs = _training_pairs(step, ("subsets", section.train_on), section.max_pairs, section.seed)
+            context.log.info(f"training on {len(pairs):,} pairs of {section.train_on} for {section.epochs} epochs")
+            trained = train_clip(
+                image_places(pairs, recipe),
+                pairs["text"].to_pylist(),
+                settings=settings,
+                folder=Path(lake.root) / "_models" / "filter_network",
+                log=context.log.info,
+            )
+            return [Made(step.draft(_NETWORK, _columns(trained, lake)), _metadata(trained))]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _NETWORK, make)
 
     return [filter_network]
+
+
+def _columns(trained: TrainedNetwork, lake: Lake) -> dict[str, pa.Array]:
+    return {
+        "network_sha256": pa.array([trained.weights.stem]),
+        "network_weights": pa.array([trained.weights.relative_to(lake.root).as_posix()]),
+        "network_configuration": pa.array([json.dumps(trained.config, sort_keys=True)]),
+        "network_pairs": pa.array([trained.training_pairs]),
+        "network_auc": pa.array([trained.holdout_auc], pa.float64()),
+        "network_losses": pa.array([trained.epoch_losses], pa.list_(pa.float64())),
+    }
 
 
 def _training_pairs(step: Step, subset: Key, size: int, seed: int) -> pa.Table:

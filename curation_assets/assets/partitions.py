@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import lru_cache
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -42,13 +43,13 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
 
 
 def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
-    """Name of a file as it is stored, and a stamp that changes whenever its bytes can have changed.
+    """Name of a file as it is stored, and a stamp that changes whenever its bytes, or the right to read them, can have changed.
 
     A file that is not there any more has a stamp as well, so that only what reads it fails, when it is read.
     """
     try:
         status = path.stat()
-        stamp = f"{status.st_size}:{status.st_mtime_ns}"
+        stamp = f"{status.st_size}:{status.st_mtime_ns}" if os.access(path, os.R_OK) else "unreadable: Permission denied"
     except OSError as error:
         stamp = f"unreadable: {error.strerror}"
     return {f"file:{stored_path(recipe, path)}": stamp}
@@ -56,10 +57,16 @@ def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
 
 def stored_path(recipe: Recipe, path: Path) -> str:
     """A file as the lake names it: relative to the recipe's folder if it lies below it, so that a project can be moved."""
+    return _stored_path(str(path), str(recipe.folder))
+
+
+@lru_cache(maxsize=100_000)  # asked for every shard whenever anything is planned; links that are moved later are not followed
+def _stored_path(path: str, folder: str) -> str:
+    resolved = Path(path).resolve()
     try:
-        return path.resolve().relative_to(recipe.folder.resolve()).as_posix()
+        return resolved.relative_to(Path(folder).resolve()).as_posix()
     except ValueError:
-        return str(path.resolve())
+        return str(resolved)
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -20,11 +20,15 @@ def histogram(values: np.ndarray, *, bins: int = 48, width_px: int = 480, height
     """Histogram of finite numbers, with smallest value, median and largest value written below."""
     picture = Image.new("RGB", (width_px, height_px), _PAPER)
     draw = ImageDraw.Draw(picture)
-    values = values[np.isfinite(values)]
+    values = np.asarray(values[np.isfinite(values)], np.float64)
     if not len(values):
         draw.text((8, 8), "no values", fill=_INK)
         return picture
-    counts, edges = np.histogram(values, bins=bins)
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # numpy finds no bins between values that are all but equal
+        margin = max(0.5, 1e-6 * abs(low))
+        low, high = low - margin, low + margin
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
     floor, bar = height_px - 22, width_px / bins
     for i, height in enumerate(counts / counts.max() * (floor - 10)):
         if height:

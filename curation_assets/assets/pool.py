@@ -1,20 +1,25 @@
 """The raw pool: every sample of every shard, accepted or rejected with a reason."""
 
+from pathlib import Path
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.identity import uid_halves
+from curation_assets.errors import PoolError
 from curation_assets.graph import Graph, Key
 from curation_assets.recipe import Recipe
+from curation_assets.recipe_sections import Pool
 from resources.delta import Lake
-from resources.webdataset import ShardContents, read_shard
+from resources.webdataset import ShardContents, empty_shard, read_shard
 
+from .batch import run_steps
 from .catalogue import asset_spec, check_spec, reason_counts
-from .checks import accounting, unique_uid
+from .checks import accounting, readable, unique_uid
 from .partitions import stored_path
 from .project import Project
-from .step import Step
+from .step import Made, Step
 
 _POOL: Key = ("raw_pool",)
 _REJECTED: Key = ("rejected_samples",)
@@ -30,26 +35,40 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
         check_specs=[
             check_spec(_POOL, "accounting", "samples in the tar = accepted + rejected", graph),
             check_spec(_POOL, "unique_uid", "no uid occurs twice in the shard", graph),
+            check_spec(
+                _POOL, "readable", "the tar can be opened and read; if not, it counts as empty", graph, is_blocking=False
+            ),
         ],
     )
     def raw_pool(context: dg.AssetExecutionContext, lake: Lake):
-        step = Step(Project(recipe, graph, lake), _POOL, context.partition_key, context.run.run_id)
-        path = step.files[context.partition_key]
-        contents = read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify)
-        rejected = step.draft(_REJECTED, _rejected_columns(contents))
-        accepted = step.draft(_POOL, _pool_columns(contents, stored_path(recipe, path)))
-        reasons = reason_counts(contents.rejected["reason"])
-        context.log.info(f"{path.name}: {accepted.rows:,} accepted, {rejected.rows:,} rejected {reasons}")
-        checks = [
-            accounting(_POOL, contents.samples_seen, accepted.rows, reasons),
-            unique_uid(_POOL, accepted.table["uid_hi"].to_numpy(), accepted.table["uid_lo"].to_numpy()),
-        ]
-        remarks = reason_counts(code for line in contents.kept["remarks"] for code in line.split(",") if code)
-        metadata = {"samples_seen": contents.samples_seen, "remarks": remarks}
-        yield step.commit(rejected, {"by_reason": reasons}, [])
-        yield step.commit(accepted, metadata, checks)
+        def make(step: Step) -> list[Made]:
+            path = step.state.files.get(str(step.shard))
+            contents, fault = (empty_shard(), "") if path is None else _contents(path, settings)
+            rejected = step.draft(_REJECTED, _rejected_columns(contents))
+            accepted = step.draft(_POOL, _pool_columns(contents, "" if path is None else stored_path(recipe, path)))
+            reasons = reason_counts(contents.rejected["reason"])
+            context.log.info(f"{step.shard}: {accepted.rows:,} accepted, {rejected.rows:,} rejected {reasons}")
+            checks = [
+                accounting(_POOL, contents.samples_seen, accepted.rows, reasons),
+                unique_uid(_POOL, accepted.table["uid_hi"].to_numpy(), accepted.table["uid_lo"].to_numpy()),
+                readable(_POOL, fault),
+            ]
+            remarks = reason_counts(code for line in contents.kept["remarks"] for code in str(line).split(",") if code)
+            metadata = {"samples_seen": contents.samples_seen, "remarks": remarks}
+            return [Made(rejected, {"by_reason": reasons}), Made(accepted, metadata, checks)]
+
+        yield from run_steps(context, Project(recipe, graph, lake), _POOL, make)
 
     return [raw_pool]
+
+
+def _contents(path: Path, settings: Pool) -> tuple[ShardContents, str]:
+    """What is in a tar, and why it cannot be read; an unreadable one is empty but for a rejected row that says so."""
+    try:
+        return read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
+    except PoolError as error:
+        fault = str(error.__cause__.strerror if isinstance(error.__cause__, OSError) else error)
+        return empty_shard(fault), fault
 
 
 def _pool_columns(contents: ShardContents, tar: str) -> dict[str, pa.Array | np.ndarray]:
@@ -73,5 +92,5 @@ _POOL_MEANING = """Every usable sample of a shard: identity, caption, source, im
 _REJECTED_MEANING = """Every sample of a shard that is not in raw_pool, with the reason.
 
     Broken or missing images, decompression bombs, missing or undecodable captions, malformed json, repeated uids, and the
-    unread tail of a damaged tar as one row.
+    unread tail of a damaged tar as one row, or a tar that cannot be opened.
     """

@@ -1,63 +1,123 @@
-"""What a lake holds at a moment, over the shards that the pool has, and what of it is out of date."""
+"""What a lake holds at a moment, which tars the pool has, and what of it all is out of date."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
 
-from curation_assets.errors import LakeError, PoolError
-from curation_assets.graph import Key, Node, partitions
-from curation_assets.lineage.freshness import present_fingerprint, reasons_out_of_date
+from curation_assets.errors import PoolError
+from curation_assets.graph import Key, Node
+from curation_assets.lineage.freshness import Partition
+from curation_assets.lineage.planning import FAILED_CHECKS, Planned, Situation, data_versions
+from resources.snapshot import Records, Snapshot
 
-from .partitions import shard_files
-from .project import FAILED_CHECKS, Project, Records, data_versions
+from .partitions import file_stamp, shard_files
+from .project import Project
+
+_POOL: Key = ("raw_pool",)
+_CENTROIDS: Key = ("centroids",)
+# Stamp of a shard whose tar has disappeared: its rows are removed by making it once more, empty.
+_REMOVED = {"file": "removed from the pool"}
 
 
 @dataclass(frozen=True)
 class State:
-    """What the lake holds, and which tars the pool has."""
+    """What the lake holds, and which tars the pool has.
+
+    Args:
+        project: recipe, graph and lake.
+        files: tar of each shard that the pool has.
+        shards: those, and the shards that the lake has rows or records of although their tar is gone.
+        snapshots: newest version of each artifact's table, at the moment when this was read.
+    """
 
     project: Project
-    files: dict[str, Path]
-    records: dict[Key, Records]
+    files: Mapping[str, Path]
+    shards: list[str]
+    snapshots: Mapping[Key, Snapshot | None]
+
+    @cached_property
+    def records(self) -> dict[Key, Records]:
+        """What each partition was last made from."""
+        return {key: {} if snapshot is None else snapshot.records for key, snapshot in self.snapshots.items()}
+
+    @cached_property
+    def versions(self) -> dict[Key, dict[str | None, str]]:
+        """Data versions of the partitions that may be read."""
+        return {key: data_versions(records) for key, records in self.records.items()}
+
+    @cached_property
+    def planned(self) -> dict[Partition, Planned]:
+        """Every partition that is out of date, or may come to be, upstream before downstream."""
+        return Situation(self.project.graph, self.shards, self.records, self.outside).out_of_date()
 
     def out_of_date(self, node: Node) -> dict[str | None, list[str]]:
-        """Why each partition of a node is out of date; those that cannot be made yet, for want of an input, say so."""
-        shards = list(self.files)
-        versions = {key: data_versions(self.records[key]) for key in node.inputs}
-        found = {}
-        for shard in partitions(node, shards):
-            stamps = self.project.stamps(node, shard, self.files)
-            recorded = self.records[node.key].get(shard)
-            try:
-                present = present_fingerprint(node, shard, self.project.graph, shards, versions, stamps=stamps)
-            except LakeError:
-                found[shard] = ["an input is missing"]
-                continue
-            if reasons := reasons_out_of_date(recorded, present):
-                found[shard] = reasons
-        return found
+        """Why each partition of a node is out of date, or may come to be."""
+        return {shard: list(found.reasons) for (key, shard), found in self.planned.items() if key == node.key}
+
+    def outside(self, node: Node, shard: str | None) -> tuple[Mapping[str, str], tuple[str, ...]]:
+        """Stamps of the files that a partition reads outside the lake, and the limits of the recipe that it has passed."""
+        if node.key in (_POOL, ("rejected_samples",)):
+            return (file_stamp(self.project.recipe, self.files[shard]) if shard in self.files else _REMOVED), ()
+        checkpoint = self.project.recipe.checkpoint if node.key == ("encoder",) else None
+        if checkpoint is not None:
+            return file_stamp(self.project.recipe, checkpoint), ()
+        return {}, self._reasons_to_fit() if node.key == _CENTROIDS else ()
 
     def read(self, key: Key, columns: list[str]) -> pa.Table:
         """Columns of all shards of an artifact that the pool still has."""
-        node = self.project.graph[key]
-        shards = [shard for shard in self.files if shard in self.records[key]]
-        parts = [self.project.lake.read(node.name, shard=shard, columns=columns) for shard in shards]
-        return pa.concat_tables(parts) if parts else node.table.schema.empty_table().select(columns)
+        found = self.snapshots[key]
+        parts = [] if found is None else [found.read(shard, columns) for shard in self.files if shard in found.records]
+        return pa.concat_tables(parts) if parts else self.project.graph[key].table.schema.empty_table().select(columns)
 
     def failed_checks(self, node: Node, shard: str | None) -> list[str]:
         """Blocking checks that the partition failed when it was made."""
         failed = self.records[node.key].get(shard, {}).get(FAILED_CHECKS, [])
         return [str(name) for name in failed] if isinstance(failed, list) else []
 
+    @property
+    def drift(self) -> float | None:
+        """Drift of the present centroids; None where it has not been measured."""
+        measured = self.records[("cluster_drift",)].get(None, {})
+        inputs, centroids = measured.get("inputs"), self.versions[_CENTROIDS].get(None)
+        is_theirs = isinstance(inputs, dict) and inputs.get("centroids") == centroids
+        return float(str(measured["drift"])) if is_theirs else None
+
+    def _reasons_to_fit(self) -> tuple[str, ...]:
+        """Why frozen centroids are fitted again all the same; no reason if the fit has already seen all that there is now."""
+        settings, recorded = self.project.recipe.file.clusters, self.records[_CENTROIDS].get(None)
+        if settings.policy == "always" or recorded is None:
+            return ()
+        fitted = recorded.get("inputs")
+        has_seen = {name: v for name, v in fitted.items() if name.startswith("embeddings[")} if isinstance(fitted, dict) else {}
+        now = {f"embeddings[{shard}]": version for shard, version in self.versions[("embeddings",)].items()}
+        if has_seen == now:
+            return ()
+        if not recorded.get("rows"):
+            return ("fitted on no samples",)
+        is_passed = settings.policy == "refit_on_drift" and self.drift is not None and self.drift > settings.max_drift
+        return (f"drift {self.drift:.3f} exceeds {settings.max_drift:g}",) if is_passed else ()
+
 
 def read_state(project: Project) -> State:
     """The present state of a project.
 
     Raises:
-        PoolError: the pool's path matches no file.
+        PoolError: the pool's path matches no file, or so many shards are gone at once that a mount is probably lost.
     """
-    files = shard_files(project.recipe)
+    files, pool = shard_files(project.recipe), project.recipe.file.pool
     if not files:
-        raise PoolError(f"pool.path {project.recipe.file.pool.path!r} matches no file; give existing tars, or draw a demo pool")
-    return State(project, files, {key: project.records(key) for key in project.graph})
+        raise PoolError(f"pool.path {pool.path!r} matches no file; give existing tars, or draw a demo pool")
+    snapshots = {key: project.lake.snapshot(node.name) for key, node in project.graph.items()}
+    recorded = {} if snapshots[_POOL] is None else snapshots[_POOL].records
+    shards = sorted({*files, *(shard for shard in recorded if shard is not None)})
+    gone = [s for s in shards if s not in files and not _REMOVED.items() <= dict(recorded[s]["inputs"]).items()]
+    present = len([s for s in recorded if s in files]) + len(gone)
+    if len(gone) > max(1, pool.max_removed_fraction * present):
+        raise PoolError(
+            f"{len(gone):,} of {present:,} shards, such as {gone[0]}, are no longer matched by pool.path {pool.path!r}; "
+            "bring them back, or raise pool.max_removed_fraction if they are meant to be removed"
+        )
+    return State(project, files, shards, snapshots)

@@ -38,7 +38,7 @@ class Funnel:
 
 def artifact_status(state: State, node: Node) -> ArtifactStatus:
     """Status of one artifact."""
-    shards = list(state.files)
+    shards = state.shards
     records = state.records[node.key]
     stale = state.out_of_date(node)
     made = [shard for shard in partitions(node, shards) if shard in records]

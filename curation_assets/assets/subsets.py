@@ -1,26 +1,30 @@
 """Subsets: decisions over stored scores, each row kept or dropped by a named filter with its value and threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelled
-from curation_assets.algorithms.order_statistics import fraction_cut
+from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
 from curation_assets.errors import LakeError
 from curation_assets.graph import Graph, Key, column_owners, cut_key
 from curation_assets.recipe import Recipe, SubsetPlan
 from curation_assets.spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
 from resources.delta import Lake
 
+from .batch import run_steps
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, kept_fraction
 from .gallery import gallery
 from .project import Project
-from .step import Step
+from .step import Made, Step
 
 _POOL: Key = ("raw_pool",)
+_IDENTITY = ("row", "uid_hi", "uid_lo")
+# A population of up to this many rows (24 bytes each) is read once and kept in memory, a larger one is read once per pass.
+_MOST_ROWS_HELD = 4_000_000
 
 
 def subset_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
@@ -49,26 +53,30 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
         ],
     )
     def subset(context: dg.AssetExecutionContext, lake: Lake):
-        step = Step(Project(recipe, graph, lake), key, context.partition_key, context.run.run_id)
-        rows = step.read(_POOL if plan.source is None else ("subsets", plan.source), ["row", "uid_hi", "uid_lo"])
-        keep = with_cuts(plan.keep, _read_cuts(step, plan))
-        uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
-        decisions = decide(keep, Rows(_score_columns(step, keep, rows["row"]), uid_hi, uid_lo))
-        decided = step.draft(ledger, {**_columns(rows, ("row", "uid_hi", "uid_lo")), **ledger_columns(decisions)})
-        kept_rows = rows.filter(pa.array(decisions.is_kept))
-        draft = step.draft(key, _columns(kept_rows, ("row", "uid_hi", "uid_lo")))
-        reasons = reason_counts(decisions.filter)
-        context.log.info(f"{plan.name}[{step.shard}]: kept {draft.rows:,} of {len(rows):,}, dropped by {reasons}")
-        checks = [
-            accounting(key, len(rows), draft.rows, reasons),
-            kept_fraction(key, draft.rows, len(rows), plan.kept_fraction),
-        ]
-        metadata = {"rows_in": len(rows), "dropped_by": reasons}
-        if len(rows):
-            metadata["kept_fraction"] = draft.rows / len(rows)
-        pictures = gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)
-        yield step.commit(decided, metadata, [])
-        yield step.commit(draft, {**pictures, **metadata}, checks)
+        def make(step: Step) -> list[Made]:
+            rows = step.read(_POOL if plan.source is None else ("subsets", plan.source), list(_IDENTITY))
+            keep = with_cuts(plan.keep, _read_cuts(step, plan))
+            uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
+            decisions = decide(keep, Rows(_score_columns(step, keep, rows["row"]), uid_hi, uid_lo))
+            cost = {"rows_made": len(rows)}
+            decided = step.draft(ledger, {**_identity(rows), **ledger_columns(decisions)}, cost)
+            draft = step.draft(key, _identity(rows.filter(pa.array(decisions.is_kept))), cost)
+            reasons = reason_counts(decisions.filter)
+            context.log.info(f"{plan.name}[{step.shard}]: kept {draft.rows:,} of {len(rows):,}, dropped by {reasons}")
+            checks = [
+                accounting(key, len(rows), draft.rows, reasons),
+                kept_fraction(key, draft.rows, len(rows), plan.kept_fraction),
+            ]
+            metadata = {"rows_in": len(rows), "dropped_by": reasons}
+            if len(rows):
+                metadata["kept_fraction"] = draft.rows / len(rows)
+
+            def pictures() -> dict[str, object]:
+                return gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)
+
+            return [Made(decided, metadata), Made(draft, metadata, checks, pictures)]
+
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return subset
 
@@ -80,28 +88,36 @@ def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, grap
 
     @dg.multi_asset(name="__".join(key), specs=[asset_spec(graph[key], meaning)])
     def cut(context: dg.AssetExecutionContext, lake: Lake):
-        step = Step(Project(recipe, graph, lake), key, None, context.run.run_id)
-        population = graph[key].inputs[0]
-        parts = [_population(step, population, fraction.column, shard) for shard in step.shards]
-        value, uid_hi, uid_lo = (np.concatenate([part[i] for part in parts]) for i in range(3))
-        found = fraction_cut(value, uid_hi, uid_lo, fraction.fraction, fraction.keep)
-        last_hi, last_lo = (np.array([half], np.uint64).view(np.int64) for half in found.last_uid)
-        columns = {
-            "fraction": pa.array([fraction.fraction]),
-            "population": pa.array([found.population]),
-            "cut_rows": pa.array([found.rows]),
-            "cut_value": pa.array([found.value], pa.float64()),
-            "cut_uid_hi": last_hi,
-            "cut_uid_lo": last_lo,
-        }
-        draft = step.draft(key, columns)
-        context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
-        metadata = {"population": found.population, "kept": found.rows}
-        if found.value is not None:
-            metadata["cut_value"] = found.value
-        return step.commit(draft, metadata, [])
+        def make(step: Step) -> list[Made]:
+            source = graph[key].inputs[0]
+
+            def population() -> Iterator[Shard]:
+                return (_population(step, source, fraction.column, shard) for shard in step.shards)
+
+            held = list(population()) if _rows(step, source) <= _MOST_ROWS_HELD else None
+            found = streamed_cut(population if held is None else lambda: held, fraction.fraction, fraction.keep)
+            draft = step.draft(key, _cut_columns(fraction, found), {"rows_made": found.population})
+            context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
+            metadata = {"population": found.population, "kept": found.rows}
+            if found.value is not None:
+                metadata["cut_value"] = found.value
+            return [Made(draft, metadata)]
+
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return cut
+
+
+def _cut_columns(fraction: Fraction, found: Cut) -> dict[str, pa.Array | np.ndarray]:
+    last_hi, last_lo = (np.array([half], np.uint64).view(np.int64) for half in found.last_uid)
+    return {
+        "fraction": pa.array([fraction.fraction]),
+        "population": pa.array([found.population]),
+        "cut_rows": pa.array([found.rows]),
+        "cut_value": pa.array([found.value], pa.float64()),
+        "cut_uid_hi": last_hi,
+        "cut_uid_lo": last_lo,
+    }
 
 
 def ledger_columns(decisions: Decisions) -> dict[str, pa.Array | np.ndarray]:
@@ -119,8 +135,8 @@ def ledger_columns(decisions: Decisions) -> dict[str, pa.Array | np.ndarray]:
     return columns
 
 
-def _columns(rows: pa.Table, names: tuple[str, ...]) -> dict[str, pa.Array]:
-    return {name: rows[name].combine_chunks() for name in names}
+def _identity(rows: pa.Table) -> dict[str, pa.Array]:
+    return {name: rows[name].combine_chunks() for name in _IDENTITY}
 
 
 def _score_columns(step: Step, keep: Keep, row: pa.ChunkedArray) -> Mapping[str, pa.Array]:
@@ -162,7 +178,11 @@ def _read_cuts(step: Step, plan: SubsetPlan) -> dict[Fraction, Condition]:
     return found
 
 
-def _population(step: Step, source: Key, column: str, shard: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _rows(step: Step, source: Key) -> int:
+    return sum(int(str(step.state.records[source][shard]["rows"])) for shard in step.shards)
+
+
+def _population(step: Step, source: Key, column: str, shard: str) -> Shard:
     """Value and uid of every row of a shard that the fraction is taken of; NaN where there is no value."""
     rows = step.read(source, ["row", "uid_hi", "uid_lo"], shard)
     owner = column_owners()[column]

@@ -1,7 +1,12 @@
-"""Exact fractions against a full sort on (value, uid), and how DataComp's threshold differs."""
+"""Exact fractions, in memory and streamed, against a full sort on (value, uid), and how DataComp's threshold differs."""
 
 import json
 import math
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_assets.algorithms.decisions import Rows, holds
-from curation_assets.algorithms.order_statistics import Cut, fraction_cut, fraction_rows
+from curation_assets.algorithms.order_statistics import (
+    Cut,
+    Histogram,
+    Shard,
+    fraction_cut,
+    fraction_rows,
+    histogram,
+    streamed_cut,
+    value_words,
+)
+from curation_assets.errors import LakeError, SchemaError
 from curation_assets.spec import Condition
 
 THRESHOLD_CASES = Path(__file__).parents[2] / ".." / "shared" / "vectors" / "datacomp" / "threshold_cases.json"
@@ -19,6 +34,13 @@ THRESHOLD_CASES = Path(__file__).parents[2] / ".." / "shared" / "vectors" / "dat
 NUMBERS = (-math.inf, -2.5, -0.0, 0.0, 0.1, 0.28, 7.0, math.inf)
 fractions = st.sampled_from([0.0, 0.1, 0.29, 1 / 3, 0.5, 0.999, 1.0]) | st.floats(0, 1)
 directions = st.sampled_from(["high", "low"])
+# Values and uids that differ in their last bits only, and some that differ everywhere.
+CLOSE_NUMBERS = (0.28, 0.28 + 2**-54, 0.28 + 2**-53, -2.5 - 2**-50, 1.0, 1 + 2**-20, 1 + 2**-40, 5e-324, -5e-324, 1e308, 7.0)
+halves = st.sampled_from([0, 1, 2, 2**16, 2**40 + 1, 2**63 - 1, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)
+numbers = st.sampled_from([*NUMBERS, math.nan]) | st.sampled_from(CLOSE_NUMBERS) | st.floats()
+settings_of_a_stream = st.fixed_dictionaries(
+    {"most_candidates": st.integers(0, 8) | st.just(1_000_000), "most_buckets": st.integers(2, 6) | st.just(65_536)}
+)
 
 
 @st.composite
@@ -121,6 +143,195 @@ def test_repeated_uids_with_equal_values_stand_or_fall_together():
     cut = fraction_cut(np.ones(3, np.float32), np.array([1, 1, 2]), np.zeros(3, np.int64), 1 / 3)
     assert cut == Cut(3, 1, 1.0, (1, 0))
     assert kept_by(cut, np.ones(3, np.float32), np.array([1, 1, 2]), np.zeros(3, np.int64), "high") == [0, 1]
+
+
+def holds_exactly(kind: str, values: np.ndarray) -> bool:
+    if kind == "i8" and np.any(np.abs(values) > 2**53):
+        return False
+    with np.errstate(all="ignore"):
+        return np.array_equal(values.astype(kind), values, equal_nan=kind[0] == "f")
+
+
+@st.composite
+def sharded(draw: st.DrawFn) -> list[Shard]:
+    """Rows in shards of any length, each in some type of number that holds its values; uids may come twice."""
+    value = st.sampled_from(draw(st.lists(numbers, min_size=1, max_size=4))) if draw(st.booleans()) else numbers
+    shards = []
+    for rows in draw(st.lists(st.lists(st.tuples(value, halves, halves), max_size=12), max_size=5)):
+        values = np.array([row[0] for row in rows], np.float64)
+        kinds = [kind for kind in ("f8", "f4", "i8", "i4") if holds_exactly(kind, values)]
+        values = values.astype(draw(st.sampled_from(kinds)))
+        shards.append((values, *(np.array([row[i] for row in rows], np.uint64).view(np.int64) for i in (1, 2))))
+    return shards
+
+
+class Passes:
+    """A population that counts how often it is gone through."""
+
+    def __init__(self, shards: list[Shard]):
+        self.shards, self.count = shards, 0
+
+    def __call__(self) -> Iterator[Shard]:
+        self.count += 1
+        yield from self.shards
+
+
+def concatenated(shards: list[Shard]) -> Shard:
+    empty = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    return tuple(np.concatenate(parts) for parts in zip(empty, *shards, strict=True))
+
+
+@given(sharded(), fractions, directions, settings_of_a_stream)
+@settings(max_examples=600, deadline=None)
+def test_shards_are_cut_as_all_rows_sorted(shards: list[Shard], fraction: float, keep: str, budget: dict[str, int]):
+    population = Passes(shards)
+    cut = streamed_cut(population, fraction, keep, **budget)
+    value, uid_hi, uid_lo = concatenated(shards)
+    best = best_rows(value, uid_hi, uid_lo, cut.rows, keep)
+    measured = sum(float(v) == float(v) for v in value)
+    assert (cut.population, cut.rows) == (measured, fraction_rows(fraction, measured))
+    if best:
+        assert cut.value == float(value[best[-1]])
+        assert cut.last_uid == (int(uid_hi[best[-1]]) % 2**64, int(uid_lo[best[-1]]) % 2**64)
+    else:
+        assert (cut.value, cut.last_uid) == (None, (0, 0))
+    assert repr(cut) == repr(fraction_cut(value, uid_hi, uid_lo, fraction, keep))  # also 0.0 and -0.0 alike
+    bits_settled_by_a_pass = budget["most_buckets"].bit_length() - 1
+    assert population.count <= 3 * math.ceil(64 / bits_settled_by_a_pass)
+
+
+@given(sharded(), fractions, directions, settings_of_a_stream, st.data())
+@settings(max_examples=100, deadline=None)
+def test_shards_may_come_in_any_order_and_split(shards: list[Shard], fraction: float, keep: str, budget: dict[str, int], data):
+    rows = concatenated(data.draw(st.permutations(shards)))
+    order = np.array(data.draw(st.permutations(range(len(rows[0])))), int)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(order)), max_size=4)))
+    split = [tuple(column[part] for column in rows) for part in np.split(order, cuts)]
+    assert repr(streamed_cut(lambda: split, fraction, keep, **budget)) == repr(streamed_cut(lambda: shards, fraction, keep))
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=20))
+def test_words_are_ordered_as_the_values(value: list[float]):
+    low, high = (value_words(np.array(value, float), keep).tolist() for keep in ("low", "high"))
+    assert [[a < b for a in low] for b in low] == [[a < b for a in value] for b in value]
+    assert high == [2**64 - 1 - word for word in low]
+
+
+def held(counts: Histogram) -> list[object]:
+    return [counts.most, counts.shift, *(column.tolist() for column in (counts.least, counts.greatest, counts.rows))]
+
+
+words_in_parts = st.lists(st.lists(halves, max_size=12), min_size=3, max_size=5)
+
+
+@given(words_in_parts, st.integers(2, 9))
+@settings(max_examples=500, deadline=None)
+def test_histograms_add_up_in_any_order(parts: list[list[int]], most: int):
+    counts = [histogram(np.array(part, np.uint64), most) for part in parts]
+    a, b, c = counts[:3]
+    assert held(a + b) == held(b + a)
+    assert held((a + b) + c) == held(a + (b + c))
+    words = [word for part in parts for word in part]
+    assert held(reduce(add, counts)) == held(histogram(np.array(words, np.uint64), most))
+    fewest = histogram(np.array(parts[0] + parts[1], np.uint64), 2)
+    assert held(a + histogram(np.array(parts[1], np.uint64), 2)) == held(fewest)
+    shift = next(s for s in range(65) if len({word >> s for word in words}) <= most)
+    buckets = sorted(Counter(word >> shift for word in words).items())
+    inside = [[word for word in words if word >> shift == bucket] for bucket, _ in buckets]
+    assert held(reduce(add, counts)) == [most, shift, [*map(min, inside)], [*map(max, inside)], [rows for _, rows in buckets]]
+
+
+def uids(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(rng.integers(-(2**63), 2**63, rows) for _ in range(2))
+
+
+@pytest.mark.parametrize("keep", ["high", "low"])
+@pytest.mark.parametrize(
+    ("values", "passes"),
+    [
+        (lambda rng, n: rng.normal(0.28, 0.05, n).astype(np.float32), 2),  # CLIP scores
+        (lambda rng, n: rng.normal(0, 1, n), 2),
+        (lambda rng, n: rng.lognormal(6, 0.7, n).astype(np.int32), 2),  # pixels: fewer ties than candidates
+        (lambda rng, n: np.where(rng.random(n) < 0.9, np.nan, rng.random(n)), 2),
+        (lambda rng, n: rng.choice(np.int32([224, 256, 512]), n), 3),  # ties: their uids are counted too
+        (lambda rng, n: np.full(n, 0.5, np.float32), 3),
+    ],
+)
+def test_passes_that_a_typical_population_takes(values, passes: int, keep: str):
+    """A thousandth of the rows fit in memory, as 10^6 of 10^9 would."""
+    rng = np.random.default_rng(5)
+    value = values(rng, 200_000)
+    shards = [tuple(part) for part in zip(*(np.array_split(c, 7) for c in (value, *uids(rng, len(value)))), strict=True)]
+    population = Passes(shards)
+    cut = streamed_cut(population, 0.3, keep, most_candidates=200 if value.dtype != np.int32 or passes == 3 else 1000)
+    assert population.count == passes
+    assert cut == fraction_cut(*concatenated(shards), 0.3, keep)
+
+
+@pytest.mark.parametrize(("most_candidates", "passes"), [(4, 2), (3, 3)])
+def test_as_many_candidates_as_may_be_held_are_held(most_candidates: int, passes: int):
+    population = Passes([(np.ones(4), np.arange(4), np.arange(4))])
+    assert streamed_cut(population, 0.5, most_candidates=most_candidates) == Cut(4, 2, 1.0, (1, 1))
+    assert population.count == passes
+
+
+def test_rows_that_cannot_be_told_apart_are_never_held():
+    population = Passes([(np.full(50, -0.5), np.full(50, -1), np.full(50, 3))] * 2)
+    assert streamed_cut(population, 0.5, "low", most_candidates=10) == Cut(100, 50, -0.5, (2**64 - 1, 3))
+    assert population.count == 3, "one for each word, none to collect"
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_memory_does_not_grow_with_the_population(is_tied: bool):
+    """60 shards of 20,000 rows would be 29 MB together; a shard is 0.5 MB."""
+
+    def population() -> Iterator[Shard]:
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            yield np.ones(20_000) if is_tied else rng.random(20_000), *uids(rng, 20_000)
+
+    tracemalloc.start()
+    cut = streamed_cut(population, 0.5, most_candidates=10_000, most_buckets=4096)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (cut.population, cut.rows) == (1_200_000, 600_000)
+    assert peak < 6e6
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.array([1, 2**53 + 1, -(2**53) - 1]), r"2 of 3 are beyond 2\*\*53, the first is 9007199254740993 in row 1"),
+        (np.array([1, 2**64 - 1, 3], np.uint64), r"1 of 3 are beyond 2\*\*53"),
+        (np.array(["a", "b", "c"]), "found a column of <U1"),
+        (np.ones(3, np.complex128), "found a column of complex128"),
+        pytest.param(
+            np.ones(3, np.longdouble),
+            "found a column of float",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long double is double here"),
+        ),
+        (np.ones(2), "rows found: 2, uid 3 and 3"),
+    ],
+)
+def test_values_that_have_no_exact_order_are_named(value: np.ndarray, message: str):
+    uid = (np.arange(3), np.arange(3))
+    for cut in (lambda: fraction_cut(value, *uid, 0.5), lambda: streamed_cut(lambda: [(value, *uid)], 0.5)):
+        with pytest.raises(SchemaError, match=message):
+            cut()
+
+
+def test_integers_up_to_2_to_the_53_are_exact():
+    value = np.array([2**53, 2**53 - 1, -(2**53)])
+    cut = streamed_cut(lambda: [(value, np.arange(3), np.arange(3))], 2 / 3)
+    assert cut == Cut(3, 2, 2.0**53 - 1, (1, 1))
+
+
+@pytest.mark.parametrize("most_candidates", [0, 100])
+def test_a_population_that_changes_between_passes_is_a_fault(most_candidates: int):
+    shard = (np.arange(8.0), np.arange(8), np.arange(8))
+    walk = iter([shard, shard])
+    with pytest.raises(LakeError, match=r"it had [24] rows in a range of values, then 0: .* a new walk at every call"):
+        streamed_cut(lambda: walk, 0.5, most_candidates=most_candidates)
 
 
 def threshold_cases() -> list[dict[str, object]]:

@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 
-from curation_assets.assets.apply import Applied, apply, levels
+from curation_assets.assets.apply import Applied, apply
 from curation_assets.assets.build import build_definitions
-from curation_assets.assets.project import FAILED_CHECKS, Project
+from curation_assets.assets.pictures import histogram
+from curation_assets.assets.project import Project
 from curation_assets.assets.state import read_state
 from curation_assets.errors import LakeError, PoolError
+from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.scores import all_scores
-from tests.small_project import SUBSETS, TinyClip, make_project, run_apply
+from resources.delta import Part
+from tests.small_project import SUBSETS, TinyClip, TinyEncoder, make_project, run_apply
 
 SHARDS = ("00000", "00001")
 
@@ -109,7 +113,7 @@ def test_order_of_shards_does_not_change_a_byte(
 ) -> None:
     """One shard first and the other later gives the data versions of both at once."""
     late = (pool / "00000.tar").rename(tmp_path / "late.tar")
-    project = make_project(tmp_path, pool / "*.tar")
+    project = make_project(tmp_path, pool / "*.tar", clusters={"policy": "always"})
     with dg.DagsterInstance.ephemeral() as instance:
         run_apply(project, instance)
         late.rename(pool / "00000.tar")
@@ -122,14 +126,25 @@ def test_order_of_shards_does_not_change_a_byte(
         assert {p: r["data_version"] for p, r in ours.items()} == {p: r["data_version"] for p, r in theirs.items()}, node.name
 
 
-def test_unreadable_shard_holds_back_only_what_reads_it(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+def test_unreadable_shard_counts_as_empty_and_holds_back_no_other(
+    pool: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
     (pool / "00002.tar").mkdir()
-    result = run_apply(make_project(tmp_path, pool / "*.tar"), instance)
-    assert "00002.tar" in result.failed["raw_pool[00002]"]
-    assert "scores/caption_language[00000]" in result.materialized
-    assert result.held_back["scores/caption_language[00002]"] == "waits for raw_pool[00002]"
-    assert result.held_back["centroids"].startswith("waits for")
-    assert "centroids" not in result.materialized
+    project = make_project(tmp_path, pool / "*.tar")
+    result = run_apply(project, instance)
+    assert not result.failed
+    assert not result.held_back
+    (rejected,) = project.lake.read("rejected_samples", shard="00002").to_pylist()
+    assert (rejected["reason"], rejected["detail"]) == ("unreadable_shard", "Is a directory")
+    (evaluation,) = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("raw_pool"), "readable"), limit=1
+    )
+    assert evaluation.event.dagster_event.asset_check_evaluation_data.passed is False
+    assert "subsets/aligned[00001]" in result.materialized
+    (pool / "00002.tar").rmdir()
+    shutil.copy(pool / "00001.tar", pool / "00002.tar")
+    run_apply(project, instance)
+    assert len(project.lake.read("raw_pool", shard="00002")) == len(project.lake.read("raw_pool", shard="00001"))
 
 
 def test_failed_blocking_check_stops_its_readers_until_it_is_mended(
@@ -139,7 +154,7 @@ def test_failed_blocking_check_stops_its_readers_until_it_is_mended(
     run_apply(project, instance)
     rows = project.lake.read("raw_pool", shard="00000")
     record = {**project.records(("raw_pool",))["00000"], FAILED_CHECKS: ["accounting"]}
-    project.lake.write("raw_pool", rows, shard="00000", record=record)
+    project.lake.write("raw_pool", [Part("00000", rows, record)])
     result = run_apply(project, instance)
     assert result.failed["raw_pool[00000]"] == "failed blocking checks: accounting"
     assert result.held_back["scores/image_size[00000]"] == "waits for raw_pool[00000]"
@@ -209,15 +224,33 @@ def test_values_out_of_bounds_stop_their_readers_at_every_later_apply(
         assert result.held_back["subsets/basic[00000]"] == "waits for scores/caption_length[00000]"
 
 
-def test_levels_have_inputs_only_above(applied: tuple[Project, Applied, dg.DagsterInstance]) -> None:
-    seen: set[tuple[str, ...]] = set()
-    for level in levels(applied[0].graph):
-        assert all(source in seen for node in level for source in node.inputs)
-        seen |= {node.key for node in level}
-    assert seen == set(applied[0].graph)
-
-
 def test_state_names_the_reason(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     run_apply(make_project(tmp_path, pool / "*.tar"), instance)
     project = make_project(tmp_path, pool / "*.tar", clusters={"seed": 7})
     assert read_state(project).out_of_date(project.graph[("centroids",)]) == {None: ["parameter seed: 0 -> 7"]}
+
+
+def test_other_weights_under_the_same_name_are_noticed(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """Within one process, which keeps the encoder that it has loaded."""
+
+    class FromFile(TinyClip):
+        def __repr__(self) -> str:
+            return "FromFile()"
+
+        def load(self) -> TinyEncoder:
+            return TinyEncoder(int((tmp_path / "weights").read_text()))
+
+    (tmp_path / "weights").write_text("1")
+    project = make_project(tmp_path, pool / "*.tar", encoder={"model": "tiny", "pretrained": "weights"})
+    run_apply(project, instance, FromFile())
+    before = project.records(("embeddings",))["00000"]["data_version"]
+    (tmp_path / "weights").write_text("22")
+    assert "encoder" in run_apply(project, instance, FromFile()).materialized
+    assert project.records(("embeddings",))["00000"]["data_version"] != before
+
+
+@pytest.mark.parametrize(
+    "values", [[0.3, np.nextafter(np.float32(0.3), 1)], [7.0] * 5, [], [np.inf, np.nan], [-1e30, 1e30], [7e18], [7e18, 7e18]]
+)
+def test_a_histogram_is_drawn_of_any_numbers(values: list[float]) -> None:
+    assert histogram(np.array(values, np.float32)).size == (480, 160)

@@ -13,6 +13,7 @@ from curation_assets.assets.apply import Applied
 from curation_assets.assets.export import export_subset
 from curation_assets.assets.project import Project
 from curation_assets.errors import ArgumentError, LakeError
+from resources.delta import Part
 from tests.small_project import make_project
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
@@ -83,6 +84,6 @@ def test_rows_of_another_pool_are_not_exported(applied: Curated, tmp_path: Path)
     project = make_project(tmp_path, str(applied[0].recipe.file.pool.path))
     rows = project.lake.read("raw_pool", shard="00000").slice(1)
     record = {**project.records(("raw_pool",))["00000"], "uid_digest": "another", "rows": len(rows)}
-    project.lake.write("raw_pool", rows, shard="00000", record=record)
+    project.lake.write("raw_pool", [Part("00000", rows, record)])
     with pytest.raises(LakeError, match="can be read for 1 of 2 shards, not 00000; run curate apply first"):
         export_subset(project, "basic", "parquet", tmp_path / "x.parquet")

@@ -3,7 +3,6 @@
 The lake is read here with deltalake and pyarrow alone, so that a fault of the project's own reader cannot hide.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -156,6 +155,7 @@ def new_project(folder: Path, training: Mapping[str, int] | None = None) -> Proj
     shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster.yaml")
     recipe = yaml.safe_load((REPOSITORY / "curation.yaml").read_text(encoding="utf-8"))
     recipe["filter_network"] |= training or TINY_TRAINING
+    recipe["automation"] = {"run": "never"}  # the tests decide when something runs
     (folder / "curation.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     return Project(folder)
 
@@ -179,10 +179,9 @@ def _stored(path: Path) -> Stored:
     order = [(name, "ascending") for name in ("shard", "row", "centroid_id") if name in rows.column_names]
     records: dict[str | None, dict[str, object]] = {}
     for commit in table.history():
-        record = commit.get("curation")
-        record = json.loads(record) if isinstance(record, str) else record
-        if isinstance(record, dict):
-            records.setdefault(record["shard"], record)
+        kept = commit.get("curation", {"partitions": []})
+        for shard, own in kept["partitions"]:
+            records.setdefault(shard, {**kept["shared"], **own})
     return Stored((rows.sort_by(order) if order else rows).combine_chunks(), records)
 
 

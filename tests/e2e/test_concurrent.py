@@ -75,12 +75,12 @@ def test_of_two_applies_at_once_one_works_and_the_other_says_why_not(finished: P
 
 def test_apply_again_makes_no_run_and_no_commit(copied: Project) -> None:
     versions, before = table_versions(copied.folder / "lake"), runs(copied)
-    assert len(before) > 10
+    assert len(before) > 5
     done = copied.curate("apply", "--json")
     assert done.returncode == 0, done.stderr
     applied = result(done)
     assert (applied["materialized"], applied["failed"], applied["held_back"]) == ({}, {}, {})
-    assert applied["up_to_date"] == 35
+    assert applied["up_to_date"] == 36
     assert table_versions(copied.folder / "lake") == versions
     assert runs(copied) == before
 
@@ -104,7 +104,7 @@ def test_damaged_and_empty_tars_are_data_and_the_other_shards_go_on(copied: Proj
 
 
 @pytest.mark.parametrize("fault", ["a folder", "a dangling link"])
-def test_a_shard_that_cannot_be_opened_fails_by_name_and_the_others_go_on(
+def test_a_shard_that_cannot_be_opened_counts_as_empty_and_the_others_go_on(
     fault: str, finished: Project, tmp_path: Path
 ) -> None:
     project = new_project(tmp_path / "project")
@@ -115,13 +115,13 @@ def test_a_shard_that_cannot_be_opened_fails_by_name_and_the_others_go_on(
     else:
         faulty.symlink_to(tmp_path / "gone.tar")
     done = project.curate("apply", "--json")
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     applied = result(done)
-    assert {name for name in applied["failed"] if name.startswith("raw_pool")} == {"raw_pool[faulty]"}
-    assert str(faulty) in applied["failed"]["raw_pool[faulty]"]
+    rejected = stored_tables(project.folder / "lake")["rejected_samples"].rows.to_pylist()
+    assert [row["reason"] for row in rejected if row["shard"] == "faulty"] == ["unreadable_shard"]
     sharded = ("raw_pool", "rejected_samples", "scores/caption_length", "scores/image_size", "subsets/basic")
     assert {f"{name}[{shard}]" for name in sharded for shard in ("00000", "00001")} <= applied["materialized"].keys()
-    assert applied["held_back"]["filter_network"].startswith("waits for ")
+    assert "filter_network" in applied["materialized"]
     if fault == "a folder":
         faulty.rmdir()
     else:
@@ -132,11 +132,14 @@ def test_a_shard_that_cannot_be_opened_fails_by_name_and_the_others_go_on(
     assert all(found[name].rows.equals(expected[name].rows) for name in expected)
 
 
-def test_a_shard_that_vanishes_is_no_longer_counted(copied: Project) -> None:
+def test_a_shard_that_vanishes_leaves_everything_that_read_it(copied: Project) -> None:
     (copied.folder / "pool" / "00001.tar").unlink()
     done = copied.curate("apply", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not any("00001" in name for name in result(done)["materialized"])
+    assert "raw_pool[00001]" in result(done)["materialized"]
+    for name, stored in stored_tables(copied.folder / "lake").items():
+        shards = set(stored.rows["shard"].to_pylist()) if "shard" in stored.rows.column_names else set()
+        assert shards <= {"00000"}, name
     status = copied.curate("status", "--json")
     assert status.returncode == 0, status.stderr
     lake = stored_tables(copied.folder / "lake")

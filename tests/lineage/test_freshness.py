@@ -20,6 +20,7 @@ from curation_assets.recipe import check_recipe
 CONTENT = """
 pool: {path: a.tar}
 encoder: {model: ViT-B-32, pretrained: tag}
+clusters: {policy: always}
 subsets:
   basic: {keep: [english_caption, {image_size: {min_side_px: 64}}]}
   aligned: {from: basic, keep: [{any: [{clip_score: {top_fraction: 0.5}}, {not: caption_length}]}]}
@@ -139,7 +140,10 @@ def test_a_shard_reads_its_own_shard_and_a_whole_reads_all():
         ]
     }
     assert names["embeddings", "00001"] == ["raw_pool[00001]", "encoder"]
-    assert names["centroids", None] == ["raw_pool[00000]", "raw_pool[00001]", "embeddings[00000]", "embeddings[00001]"]
+    assert names["centroids", None] == [
+        *("raw_pool[00000]", "raw_pool[00001]", "embeddings[00000]", "embeddings[00001]"),
+        "encoder",
+    ]
     assert names["aligned", "00000"] == [
         "subsets/basic[00000]",
         "scores/clip_score[00000]",
@@ -176,7 +180,7 @@ def test_a_new_shard_makes_only_what_reads_all_shards_out_of_date():
         for shard in partitions(node, SHARDS)
         if reasons_out_of_date(recorded(fingerprint(node, shard, graph)), fingerprint(node, shard, graph, [*SHARDS, "00002"]))
     }
-    assert stale == {"centroids", "cuts/aligned/cut_1"}
+    assert stale == {"centroids", "cluster_drift", "cuts/aligned/cut_1"}
 
 
 def test_more_than_100_shards_are_all_looked_at():
@@ -200,3 +204,24 @@ def test_an_edited_filter_makes_its_subset_and_cut_out_of_date():
         if reasons_out_of_date(recorded(fingerprint(node, shard, graph)), fingerprint(other[node.key], shard, other))
     }
     assert stale == {"subsets/aligned", "decisions/aligned", "cuts/aligned/cut_1"}
+
+
+def test_frozen_centroids_are_out_of_date_by_their_encoder_alone():
+    graph = graph_of(CONTENT.replace("always", "frozen"))
+    node = graph[("centroids",)]
+    record = recorded(fingerprint(node, None, graph))
+    assert reasons_out_of_date(record, fingerprint(node, None, graph, [*SHARDS, "00002"])) == []
+    versions = {**versions_of(graph, SHARDS), ("encoder",): {None: "another"}}
+    present = present_fingerprint(node, None, graph, SHARDS, versions, stamps={})
+    assert reasons_out_of_date(record, present) == ["input encoder: v-encoder -> another"]
+
+
+def test_a_policy_alone_changes_nothing_that_is_recorded():
+    frozen, always = graph_of(CONTENT.replace("always", "frozen")), graph_of()
+    record = recorded(fingerprint(frozen[("centroids",)], None, frozen))
+    assert reasons_out_of_date(record, fingerprint(always[("centroids",)], None, always)) == []
+
+
+def test_a_passed_limit_is_a_reason():
+    present = Fingerprint("1", FRESH.parameters, FRESH.inputs, exceeded=("drift 0.2 exceeds 0.1",))
+    assert reasons_out_of_date(recorded(FRESH), present) == ["drift 0.2 exceeds 0.1"]

@@ -1,0 +1,174 @@
+"""Scores of whole clusters: clusters span shards, so all shards are made together, and only clusters with changed rows anew."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from curation_assets.algorithms.measurement import measure
+from curation_assets.graph import Graph, Key
+from curation_assets.recipe import Recipe
+from curation_assets.spec import Score
+from resources.delta import Lake
+
+from .catalogue import most_frequent, reason_counts
+from .checks import alignment, bounds
+from .project import Project
+from .reuse import Reuse, find_reusable
+from .score_columns import columns_by_owner, score_asset, score_inputs, summaries
+from .step import Made, Step
+from .together import run_together
+
+_POOL: Key = ("raw_pool",)
+_ASSIGNMENTS: Key = ("cluster_assignments",)
+# Rows of clusters that are held with their vectors at once (512 float32: 0.5 GB); a larger cluster is held alone.
+_MOST_ROWS = 262_144
+Columns = dict[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A shard's rows: their cluster, int64 with -1 for none, and what is known of their former inputs and scores."""
+
+    cluster: np.ndarray
+    reuse: Reuse
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    """All clusters: how many rows each has, and whether it is measured again: a row of it is new, changed, or has left."""
+
+    shards: Mapping[str, _Shard]
+    sizes: np.ndarray
+    is_changed: np.ndarray
+
+    def due(self, shard: str) -> np.ndarray:
+        """Where a shard has rows of clusters that are measured again; bool."""
+        cluster = self.shards[shard].cluster
+        return np.append(self.is_changed, False)[cluster]
+
+    def pairs(self, shard: str) -> int:
+        """Pairs that are compared for the rows of a shard; each counts half for either row."""
+        return int((self.sizes[self.shards[shard].cluster[self.due(shard)]] - 1).sum() // 2)
+
+
+def cluster_score_asset(name: str, score: Score, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    """The asset of a score whose scope is a cluster."""
+    key: Key = ("scores", name)
+
+    @score_asset(key, score, graph)
+    def asset(context: dg.AssetExecutionContext, lake: Lake):
+        def make(step: Step) -> list[Made]:
+            clusters = _look(step, score)
+            rows, count = int(clusters.sizes[clusters.is_changed].sum()), int(clusters.is_changed.sum())
+            context.log.info(f"{name}: {rows:,} rows in {count:,} of {len(clusters.sizes):,} clusters measured")
+            columns = _measured(step, score, clusters)
+            return [_made(step, score, clusters, (shard, columns[shard])) for shard in step.shards]
+
+        yield from run_together(context, Project(recipe, graph, lake), key, make)
+
+    return asset
+
+
+def _look(step: Step, score: Score) -> _Clusters:
+    """Where the rows are, and which clusters have to be measured again."""
+    own = columns_by_owner(score)
+    read = {**own, _ASSIGNMENTS: ["cluster_id", *own.get(_ASSIGNMENTS, [])]}
+    shards = {}
+    for shard in step.shards:
+        cluster = step.read(_ASSIGNMENTS, ["cluster_id"], shard)["cluster_id"].fill_null(-1).to_numpy().astype(np.int64)
+        shards[shard] = _Shard(cluster, find_reusable(step, read, shard))
+    k = 1 + max((int(found.cluster.max(initial=-1)) for found in shards.values()), default=-1)
+    sizes, is_changed = np.zeros(k, np.int64), np.zeros(k, bool)
+    for found in shards.values():
+        sizes += np.bincount(found.cluster[found.cluster >= 0], minlength=k)
+        fresh = found.cluster[found.reuse.at < 0]
+        is_changed[fresh[fresh >= 0]] = True
+        left = _left(found.reuse)
+        is_changed[left[left < k]] = True
+    records = step.state.records[step.node.key]
+    if any(records.get(shard, {}).get("rows") and not found.reuse.former_inputs for shard, found in shards.items()):
+        is_changed[:] = True  # where rows have been is not known any more, so they may have left any cluster
+    return _Clusters(shards, sizes, is_changed & (sizes > 0))
+
+
+def _left(reuse: Reuse) -> np.ndarray:
+    """Clusters that a shard's rows were in when they were measured, and that they have left or come back to changed."""
+    if _ASSIGNMENTS not in reuse.former_inputs:
+        return np.zeros(0, np.int64)
+    before = reuse.former_inputs[_ASSIGNMENTS]["cluster_id"]
+    is_gone = np.ones(len(before), bool)
+    is_gone[reuse.at[reuse.at >= 0]] = False
+    return before.filter(pa.array(is_gone)).drop_null().to_numpy()
+
+
+def _measured(step: Step, score: Score, clusters: _Clusters) -> dict[str, Columns]:
+    """The score's columns of every shard, in row order: measured again, taken over, or NULL for rows without a cluster."""
+    fresh: dict[str, list[tuple[np.ndarray, Columns]]] = {shard: [] for shard in clusters.shards}
+    for chosen in _groups(clusters):
+        for shard, at, columns in _group(step, score, clusters, chosen):
+            fresh[shard].append((at, columns))
+    for shard, found in clusters.shards.items():
+        at = np.flatnonzero(found.cluster < 0)
+        fresh[shard].append((at, _compute(score, score_inputs(step, score, shard).take(at))))
+        kept = np.flatnonzero((found.cluster >= 0) & ~clusters.due(shard))
+        if len(kept):
+            former = found.reuse.former.take(found.reuse.at[kept])
+            fresh[shard].append((kept, {name: former[name].combine_chunks() for name in former.column_names}))
+    return {shard: _in_row_order(parts) for shard, parts in fresh.items()}
+
+
+def _groups(clusters: _Clusters) -> Iterator[np.ndarray]:
+    """Clusters to measure, as many at a time as may be held; a bool mask over all clusters."""
+    due = np.flatnonzero(clusters.is_changed)
+    group = np.cumsum(clusters.sizes[due]) // _MOST_ROWS
+    for number in np.unique(group):
+        chosen = np.zeros(len(clusters.sizes), bool)
+        chosen[due[group == number]] = True
+        yield chosen
+
+
+def _group(step: Step, score: Score, clusters: _Clusters, chosen: np.ndarray) -> Iterator[tuple[str, np.ndarray, Columns]]:
+    """Measure some clusters; gives, by shard, positions of rows and their columns."""
+    tables, cluster, shard_of, position = [], [], [], []
+    names = list(clusters.shards)
+    for i, shard in enumerate(names):
+        at = np.flatnonzero(np.append(chosen, False)[clusters.shards[shard].cluster])
+        if len(at):
+            tables.append(score_inputs(step, score, shard).take(at))
+            cluster.append(clusters.shards[shard].cluster[at])
+            shard_of.append(np.full(len(at), i))
+            position.append(at)
+    rows, cluster_of = pa.concat_tables(tables).combine_chunks(), np.concatenate(cluster)
+    order = np.argsort(cluster_of, kind="stable")
+    ends = np.flatnonzero(np.diff(cluster_of[order])) + 1
+    parts = [_compute(score, rows.take(members)) for members in np.split(order, ends)]
+    columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+    places, shard_at = np.concatenate(position)[order], np.concatenate(shard_of)[order]
+    for i in np.unique(shard_at):
+        here = np.flatnonzero(shard_at == i)
+        yield names[i], places[here], {name: column.take(pa.array(here)) for name, column in columns.items()}
+
+
+def _compute(score: Score, inputs: pa.Table) -> Columns:
+    """The score of the rows of one cluster, or of rows that cannot have one."""
+    columns = {name: inputs[name].combine_chunks() for name in inputs.column_names}
+    return measure(score, {name: columns[name] for name in score.inputs}, columns.get("reason"))
+
+
+def _in_row_order(parts: list[tuple[np.ndarray, Columns]]) -> Columns:
+    order = pa.array(np.argsort(np.concatenate([at for at, _ in parts]), kind="stable"))
+    return {name: pa.concat_arrays([columns[name] for _, columns in parts]).take(order) for name in parts[0][1]}
+
+
+def _made(step: Step, score: Score, clusters: _Clusters, shard_columns: tuple[str, Columns]) -> Made:
+    shard, columns = shard_columns
+    key, pool_row = step.node.key, step.read(_POOL, ["row"], shard)["row"]
+    rows = int(clusters.due(shard).sum())
+    facts = {"rows_made": rows, "rows_reused": len(pool_row) - rows, "pairs": clusters.pairs(shard)}
+    draft = step.draft(key, {"row": pool_row, **columns}, facts, shard=shard)
+    checks = [alignment(key, draft.table["row"], pool_row), bounds(key, score.columns, columns)]
+    metadata = {"not_measured": most_frequent(reason_counts(columns["reason"].to_pylist())), **facts}
+    return Made(draft, metadata, checks, pictures=lambda: summaries(score, columns))
