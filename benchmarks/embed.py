@@ -96,7 +96,7 @@ def spent(run: Callable[[], object]) -> Spent:
 def setting(device: str) -> str:
     """The machine, its accelerator if that is used, and the version of torch."""
     gpu = f", {torch.cuda.get_device_name(device)}" if device.startswith("cuda") else ""
-    return f"{setting()}{gpu}, torch {torch.__version__}"
+    return f"{machine()}{gpu}, torch {torch.__version__}"
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
@@ -121,7 +121,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         turns.append((bare, spent(lambda: encoder.encode(images, texts, lambda line: None))))
     is_cuda = arguments.device.startswith("cuda")
     return {
-        "machine": machine(arguments.device),
+        "machine": setting(arguments.device),
         **vars(arguments),
         "jpeg_bytes": round(statistics.mean(image.length for image in images)),
         "bare_samples_per_s": arguments.samples / statistics.median(bare.wall_s for bare, _ in turns),
