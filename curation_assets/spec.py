@@ -1,4 +1,4 @@
-"""What a method file declares: a score with its columns, a filter with its conditions, and trees of filters.
+"""What a method file declares: a score or summary with its columns, a filter with its conditions, and trees of filters.
 
 Nothing here computes. `algorithms.decisions` evaluates the trees, `assets` turns the declarations into Dagster assets.
 """
@@ -19,6 +19,14 @@ Parameter = float | int | str | bool | None
 
 
 @dataclass(frozen=True)
+class Outside:
+    """Marks a setting that is the path of a file or folder outside the lake, relative to the recipe's folder.
+
+    `Annotated[str, Outside()]`: the method gets the absolute path, and a change of the content makes its score out of date.
+    """
+
+
+@dataclass(frozen=True)
 class Score:
     """A number (or label) per sample, measured from columns and never compared with anything.
 
@@ -29,7 +37,11 @@ class Score:
         source: paper, or reference code with commit, that defines the number.
         version: raised when the numbers change, never otherwise.
         keep: which end of the first column is worth keeping, for fractions.
-        scope: rows that `compute` must be given together: any rows of the pool, or all rows of one cluster.
+        scope: rows that `compute` must be given together: any rows, all rows of one cluster, or all rows of the pool.
+        is_on_demand: made only where the recipe names it or a subset filters by it; else it is made for every pool.
+        update: for scores that compare rows with each other: as `compute`, with `former` (dict of its columns for the rows
+            as they were, -1 or NULL for new ones) and `is_new` (bool, shape (n,)) before the settings; gives what `compute`
+            gives, and compares only pairs with a new row. Called when rows were added and none was changed or removed.
     """
 
     compute: Callable[..., Values | dict[str, Values]]
@@ -37,18 +49,54 @@ class Score:
     source: str
     version: str
     keep: Literal["high", "low"] = "high"
-    scope: Literal["sample", "cluster"] = "sample"
+    scope: Literal["sample", "cluster", "pool"] = "sample"
+    is_on_demand: bool = False
+    update: Callable[..., Values | dict[str, Values]] | None = None
+
+    @property
+    def settings(self) -> dict[str, inspect.Parameter]:
+        """Its keyword-only parameters, annotated for pydantic with bounds and units."""
+        return _settings(self.compute)
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the columns that it reads."""
-        kinds = inspect.Parameter
-        return tuple(p.name for p in inspect.signature(self.compute).parameters.values() if p.kind is not kinds.KEYWORD_ONLY)
+        """Names of the columns that it reads, and of summaries that it reads as a whole."""
+        return _positional(self.compute)
 
     @property
     def summary(self) -> str:
         """First line of the docstring."""
         return (inspect.getdoc(self.compute) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A small table about the whole pool, such as counts per entry or a reference sample, that scores read as a whole.
+
+    Args:
+        compute: like a score's, of the rows of one shard; returns a few rows, as a dict of arrays by column name.
+        merge: takes the columns of any number of such results, concatenated in any order, and the same settings; returns
+            one of the same form. Merging is associative and commutative, so shards may come in any order.
+        columns: what it makes.
+        source: paper, or reference code with commit.
+        version: raised when the numbers change, never otherwise.
+    """
+
+    compute: Callable[..., dict[str, Values]]
+    merge: Callable[..., dict[str, Values]]
+    columns: tuple[Column, ...]
+    source: str
+    version: str
+
+    @property
+    def settings(self) -> dict[str, inspect.Parameter]:
+        """Its keyword-only parameters, annotated for pydantic with bounds and units."""
+        return _settings(self.compute)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the columns that it reads."""
+        return _positional(self.compute)
 
 
 @dataclass(frozen=True)
@@ -94,6 +142,26 @@ class Filter:
     def summary(self) -> str:
         """First line of the docstring."""
         return (inspect.getdoc(self.conditions) or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """A named rule that is written out as other filters.
+
+    Args:
+        entries: keyword-only parameters are the settings; returns a list as after `keep` in a recipe, all of which must pass.
+        source: paper, or reference code with commit, that defines the rule.
+        version: raised when the meaning of the parameters changes.
+    """
+
+    entries: Callable[..., list[object]]
+    source: str
+    version: str
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.entries) or "").partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -179,3 +247,13 @@ def describe(keep: Keep) -> dict[str, object]:
             return {"all": [describe(part) for part in parts]}
         case AnyOf(parts):
             return {"any": [describe(part) for part in parts]}
+
+
+def _settings(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(function).parameters
+    return {name: p for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _positional(function: Callable[..., object]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters
+    return tuple(name for name, p in parameters.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY)
