@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .errors import RecipeError, SchemaError
+from .keep import describe, fractions, leaves
 from .recipe import Recipe, SubsetPlan
 from .scores import all_scores
-from .spec import Fraction, Score, describe, fractions, leaves
+from .spec import Fraction, Score
 from .tables import (
     CENTROIDS,
     CLUSTER_ASSIGNMENTS,

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import RecipeError
+from .keep import AllOf, Keep
 from .recipe_keep import fault_line, read_keep_list
 from .recipe_sections import SECTIONS, RecipeFile, Section, Subset
-from .spec import AllOf, Keep
 
 DEFAULT_RECIPE = "curation.yaml"
 RECIPE_VARIABLE = "CURATION_RECIPE"

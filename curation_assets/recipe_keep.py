@@ -7,8 +7,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from .errors import SchemaError
 from .filters import all_filters
 from .filters.threshold import threshold_filter
+from .keep import AllOf, AnyOf, Keep, Leaf, Not
 from .scores import all_scores
-from .spec import AllOf, AnyOf, Filter, Keep, Leaf, Not
+from .spec import Filter
 
 Location = tuple[int | str, ...]
 _DEEPEST_KEEP = 20  # keys on the way to a filter; more than anyone writes, and ends a YAML alias that contains itself

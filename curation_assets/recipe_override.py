@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import yaml
 
 from .errors import ArgumentError, RecipeError
+from .keep import leaves
 from .recipe import Recipe, SubsetPlan, check_recipe
-from .spec import Parameter, leaves
+from .spec import Parameter
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import yaml
 
 from curation_assets.errors import RecipeError
 from curation_assets.graph import build_graph
+from curation_assets.keep import AllOf, AnyOf, Leaf, Not, describe
 from curation_assets.recipe import RECIPE_VARIABLE, Recipe, check_recipe, load_recipe, recipe_path
 from curation_assets.recipe_keep import known_filters
-from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Leaf, Not, describe
+from curation_assets.spec import Condition, Fraction
 
 ROOT = Path(__file__).parents[1]
 HEAD = "pool: {path: pool/*.tar}\nencoder: {model: ViT-B-32, pretrained: tag}\n"

@@ -11,10 +11,11 @@ from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.algorithms.order_statistics import fraction_cut
 from curation_assets.errors import LakeError
 from curation_assets.graph import Graph, Key, column_owners
+from curation_assets.keep import fractions, leaves, with_cuts
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.recipe import SubsetPlan
 from curation_assets.recipe_override import ParameterChange, overridden, parameter_changes, subset_chain
-from curation_assets.spec import Condition, Fraction, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Fraction
 
 from .catalogue import reason_counts
 from .project import Project

@@ -10,8 +10,9 @@ from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelle
 from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
 from curation_assets.errors import LakeError
 from curation_assets.graph import Graph, Key, column_owners, cut_key
+from curation_assets.keep import Keep, fractions, leaves, with_cuts
 from curation_assets.recipe import Recipe, SubsetPlan
-from curation_assets.spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Fraction
 from resources.delta import Lake
 
 from .batch import run_steps

@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 
 from curation_assets.filters import all_filters
 from curation_assets.graph import column_owners
+from curation_assets.keep import Leaf, describe
 from curation_assets.recipe_keep import known_filters
 from curation_assets.scores import all_scores
-from curation_assets.spec import Condition, Filter, Leaf, describe
+from curation_assets.spec import Condition, Filter
 
 FOLDER = Path(__file__).parents[2] / "curation_assets" / "filters"
 TYPES = {column.name: column for score in all_scores().values() for column in score.columns}
