@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.clip import ClipEncoder
 from resources.decode import ImageBytes
 from resources.delta import Lake
@@ -87,7 +88,7 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     )
     def embeddings(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
         def make(step: Step) -> list[Made]:
-            loaded = _recorded_encoder(step, clip)
+            loaded = recorded_encoder(step, clip)
             pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
             reuse = find_reusable(step, {_POOL: ["image_sha256", "text"]})
             columns = reuse.completed(lambda fresh: _embed(step, loaded, pool.take(fresh), context.log.info))
@@ -102,7 +103,7 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     return embeddings
 
 
-def _recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
+def recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
     """The encoder that the asset `encoder` names, loaded.
 
     Raises:

@@ -2,12 +2,14 @@
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from glob import glob, has_magic
 from pathlib import Path
 
 import dagster as dg
 
+from curation_assets.algorithms.digest import json_digest
 from curation_assets.errors import PoolError
 from curation_assets.recipe import Recipe
 
@@ -53,6 +55,18 @@ def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
     except OSError as error:
         stamp = f"unreadable: {error.strerror}"
     return {f"file:{stored_path(recipe, path)}": stamp}
+
+
+def outside_stamps(recipe: Recipe, paths: Iterable[str]) -> dict[str, str]:
+    """Stamps of files, and of all files below folders, outside the lake; paths are relative to the recipe's folder."""
+    stamps: dict[str, str] = {}
+    for path in (recipe.folder / path for path in paths):
+        if path.is_dir():
+            below = {k: v for file in sorted(path.rglob("*")) if file.is_file() for k, v in file_stamp(recipe, file).items()}
+            stamps[f"folder:{stored_path(recipe, path)}"] = json_digest(below)
+        else:
+            stamps |= file_stamp(recipe, path)
+    return stamps
 
 
 def stored_path(recipe: Recipe, path: Path) -> str:

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.errors import PoolError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Pool
+from curation_assets.tables import Key
 from resources.delta import Lake
 from resources.webdataset import ShardContents, empty_shard, read_shard
 
