@@ -23,7 +23,7 @@ FLOORS = (
     {"instances"},
     {"nodes"},
     {"recipe_keep", "recipe_sections"},
-    {"recipe"},
+    {"recipe", "methods"},
     {"graph", "recipe_override"},
     {"lineage"},
     {"assets"},
