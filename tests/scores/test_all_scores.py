@@ -19,6 +19,15 @@ from curation_assets.tables import MEASURED
 FOLDER = Path(__file__).parents[2] / "curation_assets" / "scores"
 SECTIONS = ("Args:", "Returns:", "Source:")
 CAPTIONS = ("a photo of a dog", "", " ", "un chien qui court", "日本語", "\u200b", "x" * 300, "two\nlines", "😀", "3")
+URLS = (
+    "https://www.Example.org/a.jpg",
+    "",
+    "no url",
+    "http://user@[::1]:80/x",
+    "//b.example.com",
+    "https://例え.jp/写真",
+    "http://[",
+)
 
 
 def _unit_rows(n: int, rng: np.random.Generator) -> pa.Array:
@@ -31,6 +40,9 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "text": lambda n, rng: pa.array([CAPTIONS[i] for i in rng.integers(0, len(CAPTIONS), n)]),
     "width": lambda n, rng: pa.array(rng.integers(1, 5000, n), pa.int32()),
     "height": lambda n, rng: pa.array(rng.integers(1, 5000, n), pa.int32()),
+    "image_bytes": lambda n, rng: pa.array(rng.integers(1, 2**40, n), pa.int64()),
+    "url": lambda n, rng: pa.array([URLS[i] for i in rng.integers(0, len(URLS), n)]),
+    "caption_language": lambda n, rng: pa.array([("en", "und", "ja", "de")[i] for i in rng.integers(0, 4, n)]),
     "image_embedding": _unit_rows,
     "text_embedding": _unit_rows,
     "centroid_similarity": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
