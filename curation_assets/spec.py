@@ -121,12 +121,16 @@ class Condition:
 
 @dataclass(frozen=True)
 class Fraction:
-    """The best share of a population; it becomes a `Condition` once the population's cut is known."""
+    """The best share of a population; it becomes a `Condition` once the population's cut is known.
+
+    `is_parity` keeps one row more and every row equal to the last one, as DataComp does.
+    """
 
     column: str
     fraction: float
     keep: Literal["high", "low"]
     over: Literal["source", "pool"]
+    is_parity: bool = False
 
 
 @dataclass(frozen=True)

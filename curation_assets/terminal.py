@@ -177,9 +177,8 @@ def print_methods(methods: "Sequence[Method]") -> None:
         for column, meaning in method.columns.items():
             out.print(f"    [green]{escape(column)}[/]: {escape(meaning)}")
         for setting in method.settings:
-            out.print(
-                f"    {setting.name} = {escape(repr(setting.default))}  [dim]{escape(setting.allowed)}[/]: {escape(setting.meaning)}"
-            )
+            given = f"{setting.name} = {escape(repr(setting.default))}"
+            out.print(f"    {given}  [dim]{escape(setting.allowed)}[/]: {escape(setting.meaning)}")
         if method.stands_for:
             out.print(f"    stands for {escape(json.dumps(list(method.stands_for)))}")
         out.print(f"    [dim]{escape(method.source)}[/]")

@@ -35,7 +35,7 @@ def test_settings_have_their_bounds_and_meaning():
 
 def test_words_choose_and_an_unknown_word_lists_what_is_known():
     assert {m.name for m in matching(METHODS, ["SEMDEDUP"])} >= {"semdedup_similarity"}
-    with pytest.raises(ArgumentError, match="no score or filter with xyzzy; known: .*caption_length"):
+    with pytest.raises(ArgumentError, match=r"no score or filter with xyzzy; known: .*caption_length"):
         matching(METHODS, ["xyzzy"])
 
 
