@@ -149,6 +149,7 @@ def _cut_node(subset: str, number: int, fraction: Fraction, read: tuple[Key, Map
     population: Key = ("raw_pool",) if fraction.over == "pool" else source
     inputs = (population, owners[fraction.column])
     parameters = {"column": fraction.column, "fraction": fraction.fraction, "keep": fraction.keep}
+    parameters |= {"is_parity": True} if fraction.is_parity else {}
     return Node(cut_key(subset, number), "subsets", CUT, inputs, CODE_VERSIONS["cuts"], parameters)
 
 

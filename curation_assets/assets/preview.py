@@ -222,7 +222,8 @@ def _cut(stored: _Stored, fraction: Fraction, rows_of: RowsOf) -> Condition:
         rows = stored.read(_POOL, shard, _UID) if fraction.over == "pool" else rows_of(shard)
         value = stored.scores([fraction.column], rows, shard)[fraction.column].to_numpy(zero_copy_only=False)
         parts.append((value, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()))
-    found = fraction_cut(*(np.concatenate(part) for part in zip(*parts, strict=True)), fraction.fraction, fraction.keep)
+    population = (np.concatenate(part) for part in zip(*parts, strict=True))
+    found = fraction_cut(*population, fraction.fraction, fraction.keep, is_parity=fraction.is_parity)
     comparison, nothing = (">=", np.inf) if fraction.keep == "high" else ("<=", -np.inf)
     return Condition(fraction.column, comparison, nothing if found.value is None else found.value, found.last_uid)
 

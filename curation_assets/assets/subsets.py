@@ -97,7 +97,9 @@ def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, grap
                 return (_population(step, source, fraction.column, shard) for shard in step.shards)
 
             held = list(population()) if _rows(step, source) <= _MOST_ROWS_HELD else None
-            found = streamed_cut(population if held is None else lambda: held, fraction.fraction, fraction.keep)
+            found = streamed_cut(
+                population if held is None else lambda: held, fraction.fraction, fraction.keep, is_parity=fraction.is_parity
+            )
             draft = step.draft(key, _cut_columns(fraction, found), {"rows_made": found.population})
             context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
             metadata = {"population": found.population, "kept": found.rows}

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.vectors import from_binary, require_unit_rows
+from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.errors import SchemaError
 from curation_assets.spec import Score
 from curation_assets.tables import Column
@@ -39,7 +39,7 @@ def negcliploss(
         text_embedding: float32, shape (n, d), L2 norm 1.
         uid_hi: int64, shape (n,).
         uid_lo: int64, shape (n,).
-        reference_pairs: columns of the summary of that name.
+        reference_pairs: columns of the summary of that name, its vectors as float32, shape (m, d).
         temperature: 0.01 for OpenAI's CLIP models, 0.07 for the public data filtering network.
 
     Returns:
@@ -54,16 +54,20 @@ def negcliploss(
         batch is one fixed sample and the logarithm of the sum is taken without overflow.
 
     Example:
-        >>> from curation_assets.algorithms.vectors import to_binary
         >>> rows, uid = np.float32([[1, 0], [0, 1]]), np.arange(2)
         >>> pairs = {"uid_hi": uid[:1], "uid_lo": uid[:1]}
-        >>> pairs |= {name: to_binary(rows[:1], "<f2") for name in ("reference_image", "reference_text")}
+        >>> pairs |= {"reference_image": rows[:1], "reference_text": rows[:1]}
         >>> negcliploss(rows, rows, uid, uid, pairs, temperature=1.0).round(3).tolist()
         [0.0, -0.31299999356269836]
     """
     require_unit_rows(image_embedding, "negcliploss: image_embedding")
     require_unit_rows(text_embedding, "negcliploss: text_embedding")
-    images, texts = (_reference(reference_pairs[f"reference_{side}"], image_embedding) for side in ("image", "text"))
+    images, texts = (reference_pairs[f"reference_{side}"] for side in ("image", "text"))
+    if len(images) and images.shape[1] != image_embedding.shape[1]:
+        raise SchemaError(
+            f"negcliploss compares embeddings of length {image_embedding.shape[1]} with reference_pairs of length "
+            f"{images.shape[1]}: they are of two encoders; make reference_pairs again"
+        )
     drawn = set(zip(reference_pairs["uid_hi"].tolist(), reference_pairs["uid_lo"].tolist(), strict=True))
     is_drawn = np.array([uid in drawn for uid in zip(uid_hi.tolist(), uid_lo.tolist(), strict=True)], bool)
     found = np.empty(len(image_embedding), np.float32)
@@ -74,17 +78,6 @@ def negcliploss(
         norms = [_log_sum(a, b, own, is_drawn[rows], temperature) for a, b in ((image, texts), (text, images))]
         found[rows] = np.minimum(own - temperature / 2 * (norms[0] + norms[1]), 0)
     return found
-
-
-def _reference(stored: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """The vectors of one side of the reference sample, which must be as long as the rows."""
-    matrix = from_binary(pa.array(stored, pa.binary()), "<f2")
-    if len(matrix) and matrix.shape[1] != like.shape[1]:
-        raise SchemaError(
-            f"negcliploss compares embeddings of length {like.shape[1]} with reference_pairs of length {matrix.shape[1]}: "
-            "they are of two encoders; make reference_pairs again"
-        )
-    return matrix
 
 
 def _log_sum(rows: np.ndarray, others: np.ndarray, own: np.ndarray, is_drawn: np.ndarray, temperature: float) -> np.ndarray:

@@ -78,4 +78,5 @@ SCORE = Score(
     source="Wang et al. 2024, arXiv:2405.19547",
     version="1",
     is_on_demand=True,
+    label="target",
 )

@@ -60,4 +60,5 @@ SCORE = Score(
     source="DataComp, arXiv:2304.14108",
     version="1",
     is_on_demand=True,
+    label="target",
 )

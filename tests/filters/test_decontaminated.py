@@ -5,8 +5,9 @@ import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.filters.decontaminated import FILTER, decontaminated
+from curation_assets.keep import Leaf
 from curation_assets.scores.target_similarity import target_similarity
-from curation_assets.spec import Condition, Leaf
+from curation_assets.spec import Condition
 
 
 def test_the_column_is_that_of_the_target():

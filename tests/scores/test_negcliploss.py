@@ -4,8 +4,10 @@ import json
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from curation_assets.algorithms.vectors import from_binary
 from curation_assets.errors import SchemaError
 from curation_assets.scores.clip_score import clip_score
 from curation_assets.scores.negcliploss import negcliploss
@@ -19,6 +21,13 @@ def unit_rows(n: int, d: int, seed: int) -> np.ndarray:
     """Unit rows as they are stored: rounded to float16."""
     rows = np.random.default_rng(seed).normal(size=(n, d))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+
+
+def drawn_pairs(*columns: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """The reference sample as a score gets it: vectors as matrices."""
+    drawn = reference_pairs(*columns, size=size)
+    sides = ("reference_image", "reference_text")
+    return drawn | {side: from_binary(pa.array(drawn[side], pa.binary()), "<f2") for side in sides}
 
 
 def uids(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +49,7 @@ def oracle(images: np.ndarray, texts: np.ndarray, batch: list[int], i: int, temp
 @pytest.mark.parametrize("temperature", [0.01, 0.07, 1.0])
 def test_against_loops(n: int, d: int, size: int, temperature: float):
     images, texts, (hi, lo) = unit_rows(n, d, 1), unit_rows(n, d, 2), uids(n)
-    pairs = reference_pairs(images, texts, hi, lo, size=size)
+    pairs = drawn_pairs(images, texts, hi, lo, size=size)
     drawn = set(zip(pairs["uid_hi"].tolist(), pairs["uid_lo"].tolist(), strict=True))
     batch = [i for i, uid in enumerate(zip(hi.tolist(), lo.tolist(), strict=True)) if uid in drawn]
     expected = [oracle(images, texts, batch, i, temperature) for i in range(n)]
@@ -49,17 +58,16 @@ def test_against_loops(n: int, d: int, size: int, temperature: float):
 
 
 @pytest.mark.parametrize("temperature", ["0.01", "0.07"])
-def test_numbers_of_the_reference(temperature: str, monkeypatch: pytest.MonkeyPatch):
+def test_numbers_of_the_reference(temperature: str):
     """The authors' formula with log-sum-exp in float64, the batch being all 64 rows."""
     if not FOLDER.is_dir():
         pytest.skip(f"no vectors at {FOLDER}")
     images, texts, (hi, lo) = np.load(FOLDER / "img.npy"), np.load(FOLDER / "txt.npy"), uids(64)
     expected = json.loads((FOLDER / "expected_batch_is_all_64.json").read_text())[temperature]["negCLIPLoss"]
-    pairs = reference_pairs(images, texts, hi, lo, size=64)
+    pairs = drawn_pairs(images, texts, hi, lo, size=64)
     found = negcliploss(images, texts, hi, lo, pairs, temperature=float(temperature))
     np.testing.assert_allclose(found, expected, atol=5e-4)  # the reference sample is stored as float16
     exact = {"reference_image": images, "reference_text": texts} | {name: pairs[name] for name in ("uid_hi", "uid_lo")}
-    monkeypatch.setattr("curation_assets.scores.negcliploss._reference", lambda stored, like: stored)
     found = negcliploss(images, texts, hi, lo, exact, temperature=float(temperature))
     np.testing.assert_allclose(found, expected, atol=2e-8, rtol=1e-6)
 
@@ -70,7 +78,7 @@ def test_neither_rows_nor_blocks_that_are_computed_together_change_a_bit(
 ):
     n = 300
     images, texts, (hi, lo) = unit_rows(n, 64, 3), unit_rows(n, 64, 4), uids(n)
-    pairs = reference_pairs(images, texts, hi, lo, size=100)
+    pairs = drawn_pairs(images, texts, hi, lo, size=100)
     monkeypatch.setattr("curation_assets.scores.negcliploss._BLOCK_PAIRS", blocks[1])
     whole = negcliploss(images, texts, hi, lo, pairs)
     monkeypatch.setattr("curation_assets.scores.negcliploss._BLOCK_ROWS", blocks[0])
@@ -86,21 +94,24 @@ def test_a_caption_that_fits_everything_scores_lower_than_one_that_fits_as_well_
     images = np.float32([[0.6, 0.8, 0, 0], [0.6, 0, 0.8, 0], [0.6, -0.8, 0, 0]])
     texts = np.float32([[1, 0, 0, 0], [0, 0, 0.75, 0.66143783], [0, 0, 0, -1]])
     uid = np.arange(3)
-    cosine, score = clip_score(images, texts), negcliploss(images, texts, uid, uid, reference_pairs(images, texts, uid, uid))
+    cosine, score = (
+        clip_score(images, texts),
+        negcliploss(images, texts, uid, uid, drawn_pairs(images, texts, uid, uid, size=9)),
+    )
     assert cosine[0] == pytest.approx(cosine[1])
     np.testing.assert_allclose(score[:2], [-0.01 * math.log(3) / 2, -0.01 * math.log(2) / 2], atol=1e-4)
 
 
 def test_large_cosines_at_a_small_temperature_do_not_overflow():
     rows = np.float32([[1, 0], [1, 0], [0, 1]])
-    pairs = reference_pairs(rows, rows, np.arange(3), np.arange(3), size=3)
+    pairs = drawn_pairs(rows, rows, np.arange(3), np.arange(3), size=3)
     found = negcliploss(rows, rows, np.arange(3), np.arange(3), pairs, temperature=1e-5)
     np.testing.assert_allclose(found, [-1e-5 * math.log(2)] * 2 + [0], atol=1e-9)
 
 
 def test_a_reference_of_another_encoder_and_vectors_that_are_not_unit_are_refused():
     rows, uid = unit_rows(2, 4, 0), np.arange(2)
-    pairs = reference_pairs(rows, rows, uid, uid, size=2)
+    pairs = drawn_pairs(rows, rows, uid, uid, size=2)
     other = unit_rows(2, 6, 0)
     with pytest.raises(SchemaError, match="embeddings of length 6 with reference_pairs of length 4"):
         negcliploss(other, other, uid, uid, pairs)
