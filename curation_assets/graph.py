@@ -21,10 +21,11 @@ from .tables import (
     ENCODER,
     FILTER_NETWORK,
     MEASURED,
-    RAW_POOL,
+    POOL_SCORES,
     REJECTED_SAMPLES,
     SUBSET,
     Table,
+    pool_table,
     score_table,
 )
 
@@ -93,7 +94,7 @@ def build_graph(recipe: Recipe) -> Graph:
     used = {condition.column for plan in recipe.subsets for leaf in leaves(plan.keep) for condition in leaf.conditions}
     for name, score in all_scores().items():
         # A score of whole clusters compares pairs, so it is made for those alone who filter by it.
-        if score.scope == "sample" or used & {column.name for column in score.columns}:
+        if (score.scope == "sample" and not score.is_on_demand) or used & {column.name for column in score.columns}:
             nodes.append(score_node(name, score))
     for plan in recipe.subsets:
         nodes += _subset_nodes(plan)
@@ -116,17 +117,13 @@ def cut_key(subset: str, number: int) -> Key:
 
 
 def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
-    parameters = recipe.file.pool.model_dump(mode="json", include={"max_image_pixels", "verify"})
-    yield Node(("raw_pool",), "pool", RAW_POOL, (), CODE_VERSIONS["raw_pool"], parameters)
-    yield Node(
-        ("rejected_samples",),
-        "pool",
-        REJECTED_SAMPLES,
-        (),
-        CODE_VERSIONS["raw_pool"],
-        parameters,
-        made_with=("raw_pool",),
-    )
+    pool = recipe.file.pool
+    parameters = pool.model_dump(mode="json", include=pool.read_with)
+    table, version = pool_table(has_pixels=pool.has_pixels), CODE_VERSIONS["raw_pool"]
+    yield Node(("raw_pool",), "pool", table, (), version, parameters)
+    yield Node(("rejected_samples",), "pool", REJECTED_SAMPLES, (), version, parameters, made_with=("raw_pool",))
+    if pool.has_scores:
+        yield Node(("pool_scores",), "pool", POOL_SCORES, (), version, parameters, made_with=("raw_pool",))
 
 
 def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
@@ -141,6 +138,10 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
             CODE_VERSIONS["filter_network"],
             training.model_dump(mode="json", exclude={"train_on"}),
         )
+    if file.encoder.features is not None:
+        yield from _stored_feature_nodes(file.encoder.features)
+        yield from _cluster_nodes(recipe)
+        return
     weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
     trained = (("filter_network",),) if file.encoder.train else ()
     yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
@@ -151,6 +152,13 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
     yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
     yield from _cluster_nodes(recipe)
+
+
+def _stored_feature_nodes(features: Mapping[str, str]) -> Iterator[Node]:
+    """The encoder's place is taken by the names of features that the pool holds."""
+    yield Node(("encoder",), "encoder", ENCODER, (), CODE_VERSIONS["encoder"], {"features": dict(features)})
+    inputs: tuple[Key, ...] = (("raw_pool",), ("encoder",))
+    yield Node(("embeddings",), "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], {"features": dict(features)})
 
 
 def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
@@ -208,6 +216,12 @@ def _cut_node(subset: str, number: int, fraction: Fraction, source: Key) -> Node
 
 
 def _in_order(nodes: Graph, recipe: Recipe) -> Graph:
+    absent = [f"{node.name} needs {'/'.join(key)}" for node in nodes.values() for key in node.inputs if key not in nodes]
+    if absent:
+        raise RecipeError(
+            f"recipe {recipe.path}: {absent[0]}, which a pool of format {recipe.file.pool.format} does not have; "
+            "filter by another score, or read a pool of format datacomp"
+        )
     ordered: Graph = {}
     while ready := [n for n in nodes.values() if n.key not in ordered and all(key in ordered for key in n.inputs)]:
         ordered |= {node.key: node for node in ready}
