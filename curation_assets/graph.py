@@ -21,11 +21,12 @@ from .tables import (
     EMBEDDINGS,
     ENCODER,
     FILTER_NETWORK,
-    RAW_POOL,
+    POOL_SCORES,
     REJECTED_SAMPLES,
     SUBSET,
     TARGET_EMBEDDINGS,
     Key,
+    pool_table,
 )
 
 # Raised by hand when the numbers that an asset writes change for the same input; scores and filters carry their own.
@@ -58,17 +59,13 @@ def build_graph(recipe: Recipe) -> Graph:
 
 
 def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
-    parameters = recipe.file.pool.model_dump(mode="json", include={"max_image_pixels", "verify"})
-    yield Node(("raw_pool",), "pool", RAW_POOL, (), CODE_VERSIONS["raw_pool"], parameters)
-    yield Node(
-        ("rejected_samples",),
-        "pool",
-        REJECTED_SAMPLES,
-        (),
-        CODE_VERSIONS["raw_pool"],
-        parameters,
-        made_with=("raw_pool",),
-    )
+    pool = recipe.file.pool
+    parameters = pool.model_dump(mode="json", include=pool.read_with)
+    table, version = pool_table(has_pixels=pool.has_pixels), CODE_VERSIONS["raw_pool"]
+    yield Node(("raw_pool",), "pool", table, (), version, parameters)
+    yield Node(("rejected_samples",), "pool", REJECTED_SAMPLES, (), version, parameters, made_with=("raw_pool",))
+    if pool.has_scores:
+        yield Node(("pool_scores",), "pool", POOL_SCORES, (), version, parameters, made_with=("raw_pool",))
 
 
 def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
@@ -83,6 +80,10 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
             CODE_VERSIONS["filter_network"],
             training.model_dump(mode="json", exclude={"train_on"}),
         )
+    if file.encoder.features is not None:
+        yield from _stored_feature_nodes(file.encoder.features)
+        yield from _cluster_nodes(recipe)
+        return
     weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
     trained = (("filter_network",),) if file.encoder.train else ()
     yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
@@ -93,6 +94,13 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
     pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
     yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
     yield from _cluster_nodes(recipe)
+
+
+def _stored_feature_nodes(features: Mapping[str, str]) -> Iterator[Node]:
+    """The encoder's place is taken by the names of features that the pool holds."""
+    yield Node(("encoder",), "encoder", ENCODER, (), CODE_VERSIONS["encoder"], {"features": dict(features)})
+    inputs: tuple[Key, ...] = (("raw_pool",), ("encoder",))
+    yield Node(("embeddings",), "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], {"features": dict(features)})
 
 
 def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
@@ -154,6 +162,12 @@ def _cut_node(subset: str, number: int, fraction: Fraction, read: tuple[Key, Map
 
 
 def _in_order(nodes: Graph, recipe: Recipe) -> Graph:
+    absent = [f"{node.name} needs {'/'.join(key)}" for node in nodes.values() for key in node.inputs if key not in nodes]
+    if absent:
+        raise RecipeError(
+            f"recipe {recipe.path}: {absent[0]}, which a pool of format {recipe.file.pool.format} does not have; "
+            "filter by another score, or read a pool of format datacomp"
+        )
     ordered: Graph = {}
     while ready := [n for n in nodes.values() if n.key not in ordered and all(key in ordered for key in n.inputs)]:
         ordered |= {node.key: node for node in ready}

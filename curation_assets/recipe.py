@@ -167,13 +167,14 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
     ]
     low_high = [(s.name, s.kept_fraction) for s in subsets if not 0 <= s.kept_fraction[0] <= s.kept_fraction[1] <= 1]
     faults += [fault_line(("subsets", n, "kept_fraction"), "expected 0 <= smallest <= largest <= 1", v) for n, v in low_high]
-    if (file.encoder.train is None) == (file.encoder.model is None):
+    faults += _feature_faults(file)
+    if file.pool.has_pixels and file.encoder.features is None and (file.encoder.train is None) == (file.encoder.model is None):
         faults.append(
             fault_line(("encoder",), "expected either train: filter_network, or model and pretrained", _given(file.encoder))
         )
-    if file.encoder.model is not None and file.encoder.pretrained is None:
+    if file.pool.has_pixels and file.encoder.model is not None and file.encoder.pretrained is None:
         faults.append(fault_line(("encoder", "pretrained"), "expected an OpenCLIP tag or a checkpoint file", None))
-    if file.encoder.train is not None and file.filter_network is None:
+    if file.pool.has_pixels and file.encoder.train is not None and file.filter_network is None:
         faults.append(fault_line(("filter_network",), "expected a section with train_on, since the encoder is trained", None))
     if file.filter_network and file.filter_network.train_on not in names:
         faults.append(
@@ -182,6 +183,25 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
                 f"unknown subset; known: {', '.join(sorted(names))}",
                 file.filter_network.train_on,
             )
+        )
+    return faults
+
+
+def _feature_faults(file: RecipeFile) -> list[str]:
+    """A pool without pixels has stored features for an encoder, and no other pool has them."""
+    encoder = file.encoder
+    if file.pool.has_pixels:
+        wrong = encoder.features is not None
+        return (
+            [fault_line(("encoder", "features"), "only a pool of format datacomp has them", encoder.features)] if wrong else []
+        )
+    expected = "expected features alone, such as {image: l14_img, text: l14_txt}: a datacomp pool has no pixels"
+    faults = []
+    if encoder.features is None or encoder.model or encoder.train:
+        faults.append(fault_line(("encoder",), expected, _given(encoder)))
+    if file.filter_network is not None:
+        faults.append(
+            fault_line(("filter_network",), "a datacomp pool has no pixels to train on", file.filter_network.train_on)
         )
     return faults
 

@@ -109,6 +109,41 @@ def test_a_score_of_unknown_columns_lists_the_known_ones():
             Instances({}, ()).score("el2n")
 
 
+DATACOMP = """
+pool: {path: a.parquet, format: datacomp}
+encoder: {features: {image: l14_img, text: l14_txt}}
+subsets: {good: {keep: [{clip_l14_similarity_score: {min: 0.25}}]}}
+"""
+
+
+def test_stored_scores_and_features_take_the_place_of_measured_ones():
+    graph = graph_of(yaml.safe_load(DATACOMP))
+    assert graph[("pool_scores",)].made_with == ("raw_pool",)
+    assert graph[("scores", "clip_l14_similarity_score")].inputs == (("raw_pool",), ("pool_scores",))
+    assert ("scores", "clip_b32_similarity_score") not in graph, "made for those alone who filter by it"
+    assert graph[("encoder",)].parameters == {"features": {"image": "l14_img", "text": "l14_txt"}}
+    assert graph[("embeddings",)].inputs == (("raw_pool",), ("encoder",))
+    nullable = {column.name for column in graph[("raw_pool",)].table.columns if column.is_nullable}
+    strict = {column.name for column in graph_of(yaml.safe_load(CONTENT))[("raw_pool",)].table.columns if column.is_nullable}
+    assert nullable - strict == {"width", "height", "format", "image_sha256", "tar", "offset_bytes", "image_bytes"}
+
+
+def test_other_features_change_the_encoder_and_what_is_read_of_them():
+    content = yaml.safe_load(DATACOMP)
+    base = graph_of(content)
+    content["encoder"]["features"] = {"image": "b32_img", "text": "b32_txt"}
+    other = graph_of(content)
+    assert {key[0] for key in base if base[key] != other[key]} == {"encoder", "embeddings"}
+
+
+def test_a_stored_score_needs_a_pool_that_has_it():
+    content = yaml.safe_load(CONTENT)
+    content["subsets"]["stored"] = {"keep": [{"clip_b32_similarity_score": {"min": 0.2}}]}
+    fault = "scores/clip_b32_similarity_score needs pool_scores, which a pool of format webdataset does not have"
+    with pytest.raises(RecipeError, match=fault):
+        graph_of(content)
+
+
 def test_the_same_recipe_gives_the_same_graph():
     assert changed(graph_of(yaml.safe_load(CONTENT))) == set()
 

@@ -237,6 +237,14 @@ def test_bounds_of_the_share_kept_are_a_range(bounds: str):
         ),
         ("encoder: {model: m}", "encoder.pretrained: expected an OpenCLIP tag or a checkpoint file (found None)"),
         ("", "filter_network: expected a section with train_on, since the encoder is trained (found None)"),
+        (
+            "encoder: {features: {image: l14_img, text: l14_txt}}",
+            "encoder.features: only a pool of format datacomp has them (found {'image': 'l14_img'",
+        ),
+        (
+            "encoder: {model: m, pretrained: p, features: {image: l14_img}}",
+            "encoder.features: Value error, expected both image and text (found {'image': 'l14_img'})",
+        ),
         ("filter_network: {train_on: b}", "filter_network.train_on: unknown subset; known: a (found 'b')"),
     ],
 )

@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.filters.metaclip import FILTER, metaclip
-from curation_assets.spec import Condition, Leaf
+from curation_assets.keep import Leaf
+from curation_assets.spec import Condition
 
 
 def test_the_column_is_that_of_the_instance():

@@ -48,6 +48,8 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "image_embedding": _unit_rows,
     "text_embedding": _unit_rows,
     "centroid_similarity": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "stored_clip_b32_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "stored_clip_l14_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
 }
