@@ -1,7 +1,8 @@
 """Scores and summaries with the settings that a recipe gives them, and where their inputs come from.
 
-A method without a label has its default settings and the column names of its file. With a label, which the recipe's section
-`scores` gives or a filter implies (`semdedup_similarity_easy`), its name and columns end in `_label`.
+A method without a label has the column names of its file, and its default settings, or those that the recipe's section
+`scores` gives under `default`. With any other label, which that section gives or a filter implies
+(`semdedup_similarity_easy`), its name and columns end in `_label`.
 """
 
 import inspect
@@ -22,6 +23,7 @@ from .tables import CENTROIDS, MEASURED, TARGET_EMBEDDINGS, Column, Key
 Whole = np.ndarray | dict[str, np.ndarray]
 # Small tables that a method gets as a whole, by the name of its parameter.
 _WHOLE = {"centroids": CENTROIDS, "target_embedding": TARGET_EMBEDDINGS}
+DEFAULT = "default"
 _KEYS = ("shard", "reason", "key")
 
 
@@ -115,7 +117,11 @@ class Instances:
 
     def __init__(self, sections: Mapping[str, Mapping[str, Mapping[str, object]]], targets: tuple[str, ...]) -> None:
         """Args: settings by method and label, as in the recipe's section `scores`; names of its target sets."""
-        self._given = {(method, label): given for method, labels in sections.items() for label, given in labels.items()}
+        self._given = {
+            (method, "" if label == DEFAULT else label): given
+            for method, labels in sections.items()
+            for label, given in labels.items()
+        }
         self._targets = targets
         self._made: dict[Key, Instance] = {}
         self._begun: list[str] = []
@@ -162,7 +168,7 @@ class Instances:
         Raises:
             SchemaError: one of them has wrong settings.
         """
-        named = [self.score(*name) for name in self._given]
+        named = [self.score(method, label) for method, label in self._given if label]
         always = [n for n, score in all_scores().items() if score.scope == "sample" and not score.is_on_demand]
         return [*(self.score(name) for name in always), *named]
 

@@ -48,4 +48,5 @@ SCORE = Score(
     source="Maini et al. 2023, arXiv:2307.03132",
     version="1",
     is_on_demand=True,
+    named_by={"minuend": "of", "subtrahend": "minus"},
 )

@@ -27,8 +27,8 @@ def reference_pairs(
 ) -> dict[str, np.ndarray]:
     """Embeddings of the pairs whose uids have the smallest keyed hashes.
 
-    A uniform sample that depends on uids and seed alone: not on the order of rows or shards, nor on how many there are of
-    either. Holds at most `size` pairs, 2 * d * 2 bytes each: 67 MB for 32,768 pairs of 512 numbers.
+    Drawn once for an encoder, so that a growing pool does not change the scores of what is in it. A uniform sample that
+    depends on uids and seed alone: not on the order of rows or shards, nor on how many there are of either. Holds at most `size` pairs, 2 * d * 2 bytes each: 67 MB for 32,768 pairs of 512 numbers.
 
     Args:
         image_embedding: float32, shape (n, d), L2 norm 1.
@@ -81,4 +81,5 @@ SUMMARY = Summary(
     ),
     source="Wang et al. 2024, arXiv:2405.19547",
     version="1",
+    is_frozen=True,
 )

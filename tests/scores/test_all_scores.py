@@ -1,7 +1,10 @@
 """One contract over the folder scores/: what every score promises, whoever wrote it."""
 
+import atexit
 import inspect
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -17,6 +20,8 @@ from curation_assets.instances import Instances, Whole
 from curation_assets.methods import described
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
+from curation_assets.summaries.clip_score_counts import clip_score_counts
+from tests.small_wordnet import write_wordnet
 
 FOLDER = Path(__file__).parents[2] / "curation_assets" / "scores"
 SECTIONS = ("Args:", "Returns:", "Source:")
@@ -50,9 +55,18 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "centroid_similarity": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "stored_clip_b32_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "stored_clip_l14_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "clip_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "minuend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "subtrahend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 5, i % 3).tolist() for i in range(n)], pa.list_(pa.int32())),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
 }
+
+
+_FILES = Path(tempfile.mkdtemp(prefix="scores-"))
+atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
+write_wordnet(_FILES / "wordnet")
 
 
 def _vectors(n: int) -> np.ndarray:
@@ -69,9 +83,15 @@ WHOLE: dict[str, Whole] = {
         "reference_image": _vectors(4),
         "reference_text": _vectors(8)[:4],
     },
+    "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
+    "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
 }
 # Settings that a score does not work without.
-SETTINGS: dict[str, dict[str, object]] = {"normsim": {"target": "pictures"}, "target_similarity": {"target": "pictures"}}
+SETTINGS: dict[str, dict[str, object]] = {
+    "first_synset": {"wordnet": _FILES / "wordnet"},
+    "normsim": {"target": "pictures"},
+    "target_similarity": {"target": "pictures"},
+}
 
 
 def made_up(score: Score, n: int, seed: int = 0) -> dict[str, pa.Array]:
@@ -82,7 +102,7 @@ def made_up(score: Score, n: int, seed: int = 0) -> dict[str, pa.Array]:
 @cache
 def bound(name: str) -> Score:
     """The score as a shard calls it: settings, files and small tables filled in."""
-    instance = Instances({name: {"x": SETTINGS.get(name, {})}}, ("pictures",)).score(name, "x")
+    instance = Instances({name: {"x": {k: str(v) for k, v in SETTINGS.get(name, {}).items()}}}, ("pictures",)).score(name, "x")
     return instance.bound({name: WHOLE[name] for name, source in instance.sources.items() if source.is_whole}, {})
 
 
