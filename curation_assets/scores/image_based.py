@@ -16,7 +16,7 @@ def image_based(
     cluster_targets: Mapping[str, np.ndarray],
     *,
     target: Annotated[str | None, Field(description="target set that the clusters are counted for")] = None,
-) -> np.ndarray:
+) -> dict[str, np.ndarray]:
     """Number of target pictures in the sample's cluster.
 
     Args:
@@ -25,7 +25,7 @@ def image_based(
         target: names the target set.
 
     Returns:
-        int64, shape (n,), >= 0.
+        `cluster_target_count`, int64, shape (n,), >= 0.
 
     Source:
         Gadre et al. 2023, DataComp, arXiv:2304.14108, image-based filtering with 100,000 clusters; code
@@ -33,13 +33,13 @@ def image_based(
         that are no unit vectors.
 
     Example:
-        >>> image_based(np.int32([4, 0]), {"cluster_id": np.int32([4, 7]), "targets": np.int64([3, 1])}).tolist()
-        [3, 0]
+        >>> image_based(np.int32([4, 0]), {"cluster_id": np.int32([4, 7]), "targets": np.int64([3, 1])})
+        {'cluster_target_count': array([3, 0])}
     """
     clusters = cluster_targets["cluster_id"]
     counts = np.zeros(int(max(clusters.max(initial=-1), cluster_id.max(initial=-1))) + 1, np.int64)
     counts[clusters] = cluster_targets["targets"]
-    return counts[cluster_id]
+    return {"cluster_target_count": counts[cluster_id]}
 
 
 SCORE = Score(

@@ -1,5 +1,6 @@
 """One contract over the folder scores/: what every score promises, whoever wrote it."""
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Callable
@@ -11,9 +12,12 @@ import pyarrow as pa
 import pytest
 
 from curation_assets.algorithms.measurement import measure
-from curation_assets.algorithms.vectors import to_binary
+from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
+from curation_assets.summaries import all_summaries
+from curation_assets.summaries.clip_score_counts import clip_score_counts
+from curation_assets.summaries.reference_pairs import reference_pairs
 from curation_assets.tables import MEASURED
 
 FOLDER = Path(__file__).parents[2] / "curation_assets" / "scores"
@@ -36,7 +40,38 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "centroid_similarity": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
+    "cluster_id": lambda n, rng: pa.array(rng.integers(0, 5, n), pa.int32()),
+    "clip_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 9, k) for k in rng.integers(0, 4, n)], pa.list_(pa.int32())),
+    "minuend": lambda n, rng: pa.array(rng.normal(size=n), pa.float32()),
+    "subtrahend": lambda n, rng: pa.array(rng.normal(size=n), pa.float32()),
 }
+
+# Inputs that a score is handed over whole, whatever rows it is given: a target set, and summaries of the pool.
+WHOLE: dict[str, Callable[[], object]] = {
+    "target_embedding": lambda: from_binary(_unit_rows(9, np.random.default_rng(9)), "<f2"),
+    "reference_pairs": lambda: reference_pairs(
+        *(from_binary(_unit_rows(9, np.random.default_rng(seed)), "<f2") for seed in (7, 8)), np.arange(9), np.arange(9)
+    ),
+    "metaclip_counts": lambda: {"metaclip_entry": np.arange(9, dtype=np.int32), "metaclip_count": 10 ** np.arange(9)},
+    "clip_score_counts": lambda: clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
+    "cluster_targets": lambda: {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
+    "cluster_statistics": lambda: {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+}
+
+
+def with_whole_inputs(score: Score) -> Score:
+    """The score as a function of its columns alone."""
+    whole = {name: WHOLE[name]() for name in score.inputs if name in WHOLE}
+    columns = [name for name in score.inputs if name not in whole]
+
+    def compute(*values: np.ndarray) -> object:
+        given = dict(zip(columns, values, strict=True)) | whole
+        return score.compute(*(given[name] for name in score.inputs))
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    compute.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in columns])
+    return dataclasses.replace(score, compute=compute)
 
 
 def made_up(score: Score, n: int, seed: int = 0) -> dict[str, pa.Array]:
@@ -45,6 +80,9 @@ def made_up(score: Score, n: int, seed: int = 0) -> dict[str, pa.Array]:
 
 
 scores = pytest.mark.parametrize(("name", "score"), all_scores().items(), ids=list(all_scores()))
+of_columns = pytest.mark.parametrize(
+    ("name", "score"), [(name, with_whole_inputs(score)) for name, score in all_scores().items()], ids=list(all_scores())
+)
 
 
 def test_every_file_of_the_folder_is_registered():
@@ -74,13 +112,15 @@ def test_docstring_has_its_sections_and_a_source(name: str, score: Score):
 @scores
 def test_inputs_are_stored_columns_and_settings_have_defaults(name: str, score: Score):
     known = {column for table in MEASURED.values() for column in table.names}
+    known |= {column.name for other in all_scores().values() for column in other.columns}
+    known |= {*all_summaries(), "target_embedding", "minuend", "subtrahend"}
     assert score.inputs
     assert set(score.inputs) <= known
     settings = [p for p in inspect.signature(score.compute).parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert all(p.default is not p.empty for p in settings), "the asset calls it without settings"
 
 
-@scores
+@of_columns
 @pytest.mark.parametrize("n", [1, 2, 57])
 def test_columns_have_their_type_length_and_bounds(name: str, score: Score, n: int):
     measured = measure(score, made_up(score, n))
@@ -96,7 +136,7 @@ def test_columns_have_their_type_length_and_bounds(name: str, score: Score, n: i
             assert high is None or numbers.max() <= high
 
 
-@scores
+@of_columns
 def test_result_has_the_declared_type_before_it_is_stored(name: str, score: Score):
     # A wider type would be narrowed in silence, so that the function and its column would differ.
     seen = {}
@@ -112,7 +152,7 @@ def test_result_has_the_declared_type_before_it_is_stored(name: str, score: Scor
         assert pa.array(result[column.name]).type == column.type
 
 
-@scores
+@of_columns
 def test_inputs_are_left_untouched(name: str, score: Score):
     inputs = made_up(score, 20)
     before = {column: values.to_pylist() for column, values in inputs.items()}
@@ -120,7 +160,7 @@ def test_inputs_are_left_untouched(name: str, score: Score):
     assert {column: values.to_pylist() for column, values in inputs.items()} == before
 
 
-@scores
+@of_columns
 def test_order_does_not_matter_and_samples_are_measured_by_themselves(name: str, score: Score):
     inputs = made_up(score, 31, seed=1)
     whole = measure(score, inputs)
@@ -135,7 +175,7 @@ def test_order_does_not_matter_and_samples_are_measured_by_themselves(name: str,
         assert pa.concat_arrays([part[column.name] for part in parts]).equals(whole[column.name])
 
 
-@scores
+@of_columns
 def test_a_row_without_an_input_has_no_value_and_a_reason(name: str, score: Score):
     inputs = made_up(score, 6)
     for missing in score.inputs:
@@ -147,7 +187,7 @@ def test_a_row_without_an_input_has_no_value_and_a_reason(name: str, score: Scor
         assert measured["reason"].to_pylist() == ["an input is missing", None, None, "an input is missing", None, None]
 
 
-@scores
+@of_columns
 def test_no_rows_are_no_error(name: str, score: Score):
     measured = measure(score, made_up(score, 3) and {c: v.slice(0, 0) for c, v in made_up(score, 3).items()})
     assert {column.name: measured[column.name].type for column in score.columns} == {c.name: c.type for c in score.columns}
