@@ -6,8 +6,9 @@ only one opinion of what depends on what.
 
 from collections.abc import Iterator, Mapping
 
+from .algorithms.labels import labelled
 from .errors import RecipeError
-from .instances import Instance
+from .instance import Instance
 from .keep import describe, fractions, leaves
 from .nodes import Graph, Node, column_owners, cut_key, method_node
 from .recipe import Recipe, SubsetPlan, recipe_instances
@@ -42,6 +43,9 @@ CODE_VERSIONS = {
     "cuts": "1",
     "subsets": "1",
 }
+
+
+_CLUSTERING = ("centroids", "cluster_assignments")
 
 
 def build_graph(recipe: Recipe) -> Graph:
@@ -80,48 +84,54 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
             CODE_VERSIONS["filter_network"],
             training.model_dump(mode="json", exclude={"train_on"}),
         )
-    if file.encoder.features is not None:
-        yield from _stored_feature_nodes(file.encoder.features)
-        yield from _cluster_nodes(recipe)
+    for label in recipe.encoders:
+        yield from _encoder_nodes(recipe, label)
+    for label in recipe.clusterings:
+        yield from _cluster_nodes(recipe, label)
+
+
+def _encoder_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
+    section, encoder = recipe.encoders[label], labelled("encoder", label)
+    embeddings, inputs = labelled("embeddings", label), (("raw_pool",), encoder)
+    if section.features is not None:  # the encoder's place is taken by the names of features that the pool holds
+        names = {"features": dict(section.features)}
+        yield Node(encoder, "encoder", ENCODER, (), CODE_VERSIONS["encoder"], names)
+        yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], names)
         return
-    weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
-    trained = (("filter_network",),) if file.encoder.train else ()
-    yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
+    weights = section.model_dump(mode="json", include={"model", "pretrained", "train"})
+    trained = (("filter_network",),) if section.train else ()
+    yield Node(encoder, "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
     # The same weights in another architecture (ViT-B-32-quickgelu), or fed with other preprocessing, give other vectors.
-    architecture = file.encoder.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
-    if recipe.checkpoint is None and not file.encoder.preprocess_as:
-        architecture["preprocess_as"] = file.encoder.pretrained  # a tag prepares pictures in its own way
-    pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
-    yield from _cluster_nodes(recipe)
+    architecture = section.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
+    if recipe.checkpoint(label) is None and not section.preprocess_as:
+        architecture["preprocess_as"] = section.pretrained  # a tag prepares pictures in its own way
+    yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], architecture)
 
 
-def _stored_feature_nodes(features: Mapping[str, str]) -> Iterator[Node]:
-    """The encoder's place is taken by the names of features that the pool holds."""
-    yield Node(("encoder",), "encoder", ENCODER, (), CODE_VERSIONS["encoder"], {"features": dict(features)})
-    inputs: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(("embeddings",), "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], {"features": dict(features)})
-
-
-def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
-    clusters = recipe.file.clusters
-    settings = clusters.model_dump(mode="json", exclude={"policy", "max_drift"})
-    features: tuple[Key, ...] = (("raw_pool",), ("embeddings",))
-    # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
-    inputs = (*features, ("encoder",))
-    pinned = () if clusters.policy == "always" else features
-    yield Node(("centroids",), "clusters", CENTROIDS, inputs, CODE_VERSIONS["centroids"], settings, pinned=pinned)
-    assigned: tuple[Key, ...] = (("embeddings",), ("centroids",))
-    version = CODE_VERSIONS["cluster_assignments"]
-    yield Node(("cluster_assignments",), "clusters", CLUSTER_ASSIGNMENTS, assigned, version, {})
-    drifting: tuple[Key, ...] = (("centroids",), ("cluster_assignments",))
-    yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drifting, CODE_VERSIONS["cluster_drift"], {})
+def _cluster_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
+    clusters, centroids, assignments = recipe.clusterings[label], *(labelled(n, label) for n in _CLUSTERING)
+    settings = clusters.model_dump(mode="json", exclude={"policy", "max_drift", "given"})
+    version, features = CODE_VERSIONS["centroids"], (("raw_pool",), ("embeddings",))
+    if clusters.given is not None:
+        settings = {"assignment": clusters.assignment}
+        yield Node(centroids, "clusters", CENTROIDS, (), version, settings, outside=(clusters.given,))
+    else:
+        read = (*features, ("subsets", clusters.fit_on)) if clusters.fit_on else features
+        # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
+        pinned = () if clusters.policy == "always" else read
+        yield Node(centroids, "clusters", CENTROIDS, (*read, ("encoder",)), version, settings, pinned=pinned)
+    assigned: tuple[Key, ...] = (("embeddings",), centroids)
+    yield Node(assignments, "clusters", CLUSTER_ASSIGNMENTS, assigned, CODE_VERSIONS["cluster_assignments"], {})
+    if not label:
+        drift = (centroids, assignments)
+        yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drift, CODE_VERSIONS["cluster_drift"], {})
 
 
 def _target_nodes(recipe: Recipe) -> Iterator[Node]:
     for name, target in recipe.file.targets.items():
         key, version = ("targets", name), CODE_VERSIONS["targets"]
-        yield Node(key, "targets", TARGET_EMBEDDINGS, (("encoder",),), version, {}, outside=(target.path,))
+        inputs = () if target.path.endswith(".npy") else (("encoder",),)
+        yield Node(key, "targets", TARGET_EMBEDDINGS, inputs, version, {}, outside=(target.path,))
 
 
 def _method_nodes(recipe: Recipe) -> list[Node]:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .instances import Instance
+from .instance import Instance
 from .spec import Score
-from .tables import Key, Table, score_table, summary_table
+from .tables import Key, Table, score_table
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def method_node(instance: Instance) -> Node:
         always: list[Key] = [("raw_pool",), ("cluster_assignments",)] if method.scope == "cluster" else [("raw_pool",)]
         inputs, table, pinned = tuple(dict.fromkeys([*always, *sources])), score_table(instance.columns), ()
     else:
-        gathers, inputs, table = False, tuple(dict.fromkeys(sources)), summary_table(instance.columns)
+        gathers, inputs, table = False, tuple(dict.fromkeys(sources)), Table(instance.columns, is_sharded=False)
         if method.is_frozen:
             pinned, inputs = inputs, (*inputs, *((("encoder",),) if ("embeddings",) in inputs else ()))
         else:

@@ -123,6 +123,12 @@ class Clusters(Section):
     max_drift: float = Field(
         0.1, ge=0, le=1, description="share of samples in other clusters beyond which refit_on_drift fits again"
     )
+    fit_on: Name | None = Field(None, description="subset whose samples the centroids are fitted on; none is the whole pool")
+    given: str | None = Field(None, description=".npy file of centroids to use instead of fitting any, shape (k, d)")
+    assignment: Literal["cosine", "inner_product"] = Field(
+        "cosine",
+        description="inner_product leaves given centroids as long as they are, as DataComp does",
+    )
     fit: int = Field(1, ge=1, description="raise it to fit once more, whatever the policy")
 
     @field_validator("k", mode="plain")
@@ -190,7 +196,9 @@ def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
 class Target(Section):
     """Pictures that show what the training set is for."""
 
-    path: str = Field(description="folder of pictures, relative to the recipe's; its sub-folders are classes")
+    path: str = Field(
+        description="folder of pictures, relative to the recipe's, its sub-folders are classes; or .npy file of their vectors"
+    )
 
 
 class RecipeFile(Section):
@@ -201,6 +209,10 @@ class RecipeFile(Section):
     encoder: Encoder = Encoder(train="filter_network")
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
+    encoders: dict[Name, Encoder] = Field(default_factory=dict, description="more encoders: `clip_score_NAME` is by NAME")
+    clusterings: dict[Name, Clusters] = Field(
+        default_factory=dict, description="more clusterings, without refit_on_drift: `prototype_distance_NAME` is by NAME"
+    )
     targets: dict[Name, Target] = Field(default_factory=dict)
     scores: dict[str, dict[Name, dict[str, object]]] = Field(
         default_factory=dict, description="scores with other settings than their own: `{score: {label: {settings}}}`"
@@ -215,6 +227,8 @@ SECTIONS: dict[str, type[Section]] = {
     "encoder": Encoder,
     "filter_network": FilterNetwork,
     "clusters": Clusters,
+    "encoders": Encoder,
+    "clusterings": Clusters,
     "targets": Target,
     "subsets": Subset,
     "automation": Automation,

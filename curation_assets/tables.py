@@ -246,8 +246,3 @@ def score_table(columns: tuple[Column, ...]) -> Table:
     """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
     own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
     return Table((SHARD, ROW, *own, REASON))
-
-
-def summary_table(columns: tuple[Column, ...]) -> Table:
-    """Table of a summary: a few rows about all shards."""
-    return Table(columns, is_sharded=False)

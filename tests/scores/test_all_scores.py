@@ -16,7 +16,8 @@ import pytest
 
 from curation_assets.algorithms.measurement import measure
 from curation_assets.algorithms.vectors import to_binary
-from curation_assets.instances import Instances, Whole
+from curation_assets.instance import Whole
+from curation_assets.instances import Instances
 from curation_assets.methods import described
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
