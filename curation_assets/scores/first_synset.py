@@ -38,6 +38,8 @@ def first_synset(
 
     Args:
         text: str objects, shape (n,).
+        wordnet: folder of WordNet 3.0's index.* and *.exc files.
+        synsets: file of WordNet ids; none for the 21,843 of ImageNet-21k.
 
     Returns:
         listed_synset_words, int32, shape (n,), how many words count; first_matching_synset, str objects, part of speech
