@@ -36,6 +36,8 @@ def blocked_words(
     Args:
         text: str objects, shape (n,).
         caption_language: str objects, shape (n,), ISO 639 codes as in the files' names.
+        words: folder with one list per language, each a JSON list or one entry per line.
+        language: codes of the lists for every caption, separated by commas; empty is that of the caption's language.
 
     Returns:
         blocked_words, int32, shape (n,), different entries found; blocked_word_lists, int32, shape (n,).

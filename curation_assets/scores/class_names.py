@@ -30,6 +30,8 @@ def class_names(
 
     Args:
         text: str objects, shape (n,).
+        classes: file of class names.
+        is_spaced: whether names must stand as whole words.
 
     Returns:
         matched_classes, int32, shape (n,); first_class, str objects, the name as the list writes it that begins first in

@@ -32,6 +32,7 @@ def listed_url(
 
     Args:
         url: str objects, shape (n,).
+        places: file of domains and URL prefixes.
 
     Returns:
         int32, shape (n,); 0 for a text that is no URL.

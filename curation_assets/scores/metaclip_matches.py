@@ -28,6 +28,7 @@ def metaclip_matches(
 
     Args:
         text: str objects, shape (n,).
+        entries: file of the metadata; its order numbers the entries.
 
     Returns:
         metaclip_matches, list<int32>, n lists of positions, ascending, each entry once; metaclip_match_count, int32, shape

@@ -68,6 +68,9 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
 _FILES = Path(tempfile.mkdtemp(prefix="scores-"))
 atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
 write_wordnet(_FILES / "wordnet")
+(_FILES / "words").mkdir()
+(_FILES / "words" / "en.txt").write_text("dog\na photo\ntwo\n")
+(_FILES / "places.txt").write_text("example.org\nb.example.com/x\n")
 
 
 def _vectors(n: int) -> np.ndarray:
@@ -91,7 +94,11 @@ WHOLE: dict[str, Whole] = {
 }
 # Settings that a score does not work without.
 SETTINGS: dict[str, dict[str, object]] = {
+    "blocked_words": {"words": _FILES / "words"},
+    "class_names": {"classes": _FILES / "words" / "en.txt"},
     "first_synset": {"wordnet": _FILES / "wordnet"},
+    "listed_url": {"places": _FILES / "places.txt"},
+    "metaclip_matches": {"entries": _FILES / "words" / "en.txt"},
     "normsim": {"target": "pictures"},
     "target_similarity": {"target": "pictures"},
 }
