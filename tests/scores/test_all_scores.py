@@ -69,6 +69,9 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
 _FILES = Path(tempfile.mkdtemp(prefix="scores-"))
 atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
 write_wordnet(_FILES / "wordnet")
+(_FILES / "words").mkdir()
+(_FILES / "words" / "en.txt").write_text("dog\na photo\ntwo\n")
+(_FILES / "places.txt").write_text("example.org\nb.example.com/x\n")
 
 
 def _vectors(n: int) -> np.ndarray:
@@ -88,11 +91,17 @@ WHOLE: dict[str, Whole] = {
     "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
     "cluster_targets": {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
     "cluster_statistics": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+    "class_counts": {"named_class": np.arange(3, dtype=np.int32), "named_class_captions": np.int64([3, 1, 4])},
     "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
 }
 # Settings that a score does not work without.
 SETTINGS: dict[str, dict[str, object]] = {
+    "blocked_words": {"words": _FILES / "words"},
+    "class_names": {"classes": _FILES / "words" / "en.txt"},
     "first_synset": {"wordnet": _FILES / "wordnet"},
+    "listed_url": {"places": _FILES / "places.txt"},
+    "metaclip_matches": {"entries": _FILES / "words" / "en.txt"},
+    "text_based_copies": {"classes": _FILES / "words" / "en.txt"},
     "normsim": {"target": "pictures"},
     "target_similarity": {"target": "pictures"},
 }
