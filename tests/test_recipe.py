@@ -69,9 +69,9 @@ def test_all_faults_come_at_once_each_with_key_path_value_and_what_is_allowed():
     assert "clusters.k: Value error, expected auto, or a whole number from 1 (found 0)" in text
     assert "clusters.seed: Input should be greater than or equal to 0 (found -1)" in text
     assert (
-        "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid, policy, max_drift, fit_on, given, assignment, fit (found 3)"
-        in text
-    )
+        "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid, policy, max_drift, fit_on, given, "
+        "assignment, fit (found 3)"
+    ) in text
     assert "subsets.aligned.keep: List should have at least 1 item" in text
     assert "subsets.basic.keep.0: unknown filter; known: aspect_ratio, caption_chars," in text
     assert "(found 'english_captoin')" in text

@@ -102,6 +102,8 @@ SETTINGS: dict[str, dict[str, object]] = {
     "listed_url": {"places": _FILES / "places.txt"},
     "metaclip_matches": {"entries": _FILES / "words" / "en.txt"},
     "text_based_copies": {"classes": _FILES / "words" / "en.txt"},
+    "image_based": {"target": "pictures"},
+    "image_based_copies": {"target": "pictures"},
     "normsim": {"target": "pictures"},
     "target_similarity": {"target": "pictures"},
 }
