@@ -23,11 +23,12 @@ def nearest_preferred(
     """Largest inner product of each row with a row before it, and that row; of equals the earliest.
 
     Float32 products of whole blocks find what may be the largest: everything within their worst rounding error of the
-    best. Only that is multiplied again in float64, and the float32 nearest to that decides; above 1, where rounded norms
-    lead, all count as 1. So the result does not depend
-    on the block size, nor on which rows were compared when: with `is_new`, the row-wise better (larger similarity, of
-    equals the smaller index) of this result and of the one without the new rows is the result for all rows. Vectors that
-    are equal in all bits are compared with once. Costs n * n * d / 2 multiplications, with m new rows at most n * m * d.
+    best. Only that is multiplied again in float64, and the float32 nearest to that decides; beyond -1 and 1, where
+    rounded norms lead, all count as -1 and 1. So the result does not depend on the block size, nor on which rows were
+    compared when: with `is_new`, the row-wise better (larger similarity, of equals the smaller index) of this result and
+    of the one without the new rows is the result for all rows. Vectors that are equal in all bits are compared with once.
+    Costs n * n * d / 2 multiplications, with m new rows at most n * m * d; thousands of vectors that differ in their last
+    bits alone cost a float64 product per pair.
 
     Args:
         vectors_in_preference_order: float32, shape (n, d), most preferred first, L2 norm 1.
@@ -43,20 +44,22 @@ def nearest_preferred(
     n, d = vectors.shape
     rows = np.arange(n)
     group = equal_values(vectors.view(np.int32))
-    is_first = np.zeros(n, bool)
-    is_first[np.unique(group, return_index=True)[1]] = True
     similarity, index = np.full(n, -1, np.float32), rows.copy()
     # A sum of d products in float32 is off by less than d * 2**-24 times the norms, in whatever order; twice that for norms
     # that are a little above 1 and for the rounding of the result.
     tolerance = np.float32((d + 2) * 2.0**-23)
     best = Nearest(similarity, index)
     if is_new is None:
-        _compare(vectors, (rows, rows[is_first]), best, (tolerance, block_rows))
+        _compare(vectors, (rows, _first(group, rows)), best, (tolerance, block_rows))
     else:
-        # The first of equal vectors may be an old row, which stands for a new one only where it was compared before.
-        _compare(vectors, (rows[is_new], rows[is_first]), best, (tolerance, block_rows))
-        _compare(vectors, (rows[~is_new], rows[is_first & is_new]), best, (tolerance, block_rows))
+        _compare(vectors, (rows[is_new], _first(group, rows)), best, (tolerance, block_rows))
+        _compare(vectors, (rows[~is_new], _first(group, rows[is_new])), best, (tolerance, block_rows))
     return best
+
+
+def _first(group: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Of these rows, ascending, the first of each group."""
+    return np.sort(rows[np.unique(group[rows], return_index=True)[1]])
 
 
 def _compare(vectors: np.ndarray, sides: tuple[np.ndarray, np.ndarray], best: Nearest, limits: tuple[np.float32, int]) -> None:
@@ -73,7 +76,7 @@ def _compare(vectors: np.ndarray, sides: tuple[np.ndarray, np.ndarray], best: Ne
                 products[columns >= rows[:, None]] = -np.inf
             highest = np.minimum(products.max(axis=1), 1)
             floor = np.maximum(highest - tolerance, best.similarity[rows]) - tolerance
-            i, j = np.nonzero(products >= np.maximum(floor, np.finfo(np.float32).min)[:, None])
+            i, j = np.nonzero(products >= floor[:, None])
             for pairs in _pieces(rows[i], columns[j]):
                 _improve(vectors, pairs, best)
 
@@ -88,7 +91,7 @@ def _improve(vectors: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], best: Ne
     rows, columns = pairs
     # One row's products are added up in one order, which only the number of dimensions decides.
     exact = np.add.reduce(vectors[rows].astype(np.float64) * vectors[columns], axis=1)
-    exact = np.minimum(exact, 1).astype(np.float32)
+    exact = np.clip(exact, -1, 1).astype(np.float32)
     order = np.lexsort((columns, -exact, rows))
     rows, columns, exact = rows[order], columns[order], exact[order]
     is_best = np.concatenate([[True], rows[1:] != rows[:-1]])
