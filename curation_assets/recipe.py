@@ -13,10 +13,11 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import RecipeError
-from .recipe_keep import fault_line, read_keep_list
+from .errors import RecipeError, SchemaError
+from .instances import Instances
+from .keep import AllOf, Keep
+from .recipe_keep import KeepReader, fault_line
 from .recipe_sections import SECTIONS, RecipeFile, Section, Subset
-from .spec import AllOf, Keep
 
 DEFAULT_RECIPE = "curation.yaml"
 RECIPE_VARIABLE = "CURATION_RECIPE"
@@ -104,7 +105,7 @@ def check_recipe(content: object, path: Path) -> Recipe:
         file = RecipeFile.model_validate(content)
     except ValidationError as error:
         faults += [fault_line(e["loc"], _explained(e), e["input"]) for e in error.errors()]
-    subsets = _read_subsets(file.subsets if file else _well_formed(content), faults)
+    subsets = _read_subsets(file.subsets if file else _well_formed(content), recipe_instances(file), faults)
     if file:
         faults += _cross_faults(file, subsets)
     elif subsets:
@@ -135,10 +136,21 @@ def _well_formed(content: dict[str, object]) -> dict[str, Subset]:
     return good
 
 
-def _read_subsets(sections: Mapping[str, Subset], faults: list[str]) -> list[SubsetPlan]:
+def recipe_instances(file: RecipeFile | None) -> Instances:
+    """The scores that a recipe's sections describe; those of the default settings if there is none."""
+    return Instances({}, ()) if file is None else Instances(file.scores, tuple(file.targets))
+
+
+def _read_subsets(sections: Mapping[str, Subset], instances: Instances, faults: list[str]) -> list[SubsetPlan]:
+    try:
+        instances.required()
+    except SchemaError as error:
+        faults.append(f"scores: {error}")
+        return []
+    reader = KeepReader(instances, faults)
     plans = []
     for name, section in sections.items():
-        keep = read_keep_list(section.keep, ("subsets", name, "keep"), faults)
+        keep = reader.read_conjunction(section.keep, ("subsets", name, "keep"))
         plans.append(SubsetPlan(name, section.source, AllOf(tuple(keep)), section.kept_fraction))
     return plans
 
@@ -155,13 +167,14 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
     ]
     low_high = [(s.name, s.kept_fraction) for s in subsets if not 0 <= s.kept_fraction[0] <= s.kept_fraction[1] <= 1]
     faults += [fault_line(("subsets", n, "kept_fraction"), "expected 0 <= smallest <= largest <= 1", v) for n, v in low_high]
-    if (file.encoder.train is None) == (file.encoder.model is None):
+    faults += _feature_faults(file)
+    if file.pool.has_pixels and file.encoder.features is None and (file.encoder.train is None) == (file.encoder.model is None):
         faults.append(
             fault_line(("encoder",), "expected either train: filter_network, or model and pretrained", _given(file.encoder))
         )
-    if file.encoder.model is not None and file.encoder.pretrained is None:
+    if file.pool.has_pixels and file.encoder.model is not None and file.encoder.pretrained is None:
         faults.append(fault_line(("encoder", "pretrained"), "expected an OpenCLIP tag or a checkpoint file", None))
-    if file.encoder.train is not None and file.filter_network is None:
+    if file.pool.has_pixels and file.encoder.train is not None and file.filter_network is None:
         faults.append(fault_line(("filter_network",), "expected a section with train_on, since the encoder is trained", None))
     if file.filter_network and file.filter_network.train_on not in names:
         faults.append(
@@ -170,6 +183,25 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
                 f"unknown subset; known: {', '.join(sorted(names))}",
                 file.filter_network.train_on,
             )
+        )
+    return faults
+
+
+def _feature_faults(file: RecipeFile) -> list[str]:
+    """A pool without pixels has stored features for an encoder, and no other pool has them."""
+    encoder = file.encoder
+    if file.pool.has_pixels:
+        wrong = encoder.features is not None
+        return (
+            [fault_line(("encoder", "features"), "only a pool of format datacomp has them", encoder.features)] if wrong else []
+        )
+    expected = "expected features alone, such as {image: l14_img, text: l14_txt}: a datacomp pool has no pixels"
+    faults = []
+    if encoder.features is None or encoder.model or encoder.train:
+        faults.append(fault_line(("encoder",), expected, _given(encoder)))
+    if file.filter_network is not None:
+        faults.append(
+            fault_line(("filter_network",), "a datacomp pool has no pixels to train on", file.filter_network.train_on)
         )
     return faults
 

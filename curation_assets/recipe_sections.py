@@ -18,8 +18,12 @@ class Section(BaseModel):
 class Pool(Section):
     """Where the raw samples are."""
 
-    format: Literal["webdataset", "img2dataset"] = Field("webdataset", description="both are tars with one reader")
-    path: str | list[str] = Field(description="tar files: paths or globs, relative to the recipe's folder")
+    format: Literal["webdataset", "img2dataset", "datacomp"] = Field(
+        "webdataset",
+        description="webdataset and img2dataset are tars with one reader; datacomp is parquet files with .npz features beside "
+        "them and no pixels",
+    )
+    path: str | list[str] = Field(description="the pool's files: paths or globs, relative to the recipe's folder")
     # Pillow itself refuses to decode beyond twice its own limit of 89,478,485.
     max_image_pixels: int = Field(
         89_478_485, ge=1, le=178_956_970, description="larger images are rejected by their header, px"
@@ -39,6 +43,26 @@ class Pool(Section):
             return path
         raise ValueError("expected a path or glob, or a list of them")
 
+    @property
+    def is_tars(self) -> bool:
+        """Whether its shards are tars."""
+        return self.format in ("webdataset", "img2dataset")
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether every sample has the bytes of its image."""
+        return self.format != "datacomp"
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether its source states scores."""
+        return self.format == "datacomp"
+
+    @property
+    def read_with(self) -> set[str]:
+        """Keys that decide what is read of a shard."""
+        return {"max_image_pixels", "verify"} | (set() if self.is_tars else {"format"})
+
 
 class Encoder(Section):
     """The model that makes embeddings."""
@@ -49,10 +73,20 @@ class Encoder(Section):
         None, description="tag whose way to prepare pictures a local checkpoint wants; needed where the model's tags differ"
     )
     train: Literal["filter_network"] | None = Field(None, description="use the network trained here instead")
+    features: dict[Literal["image", "text"], Name] | None = Field(
+        None, description="stored features of a datacomp pool to use instead, such as {image: l14_img, text: l14_txt}"
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto is cuda if there is one, else cpu")
     precision: Literal["fp32", "fp16", "bf16"] = Field("fp32", description="arithmetic of the towers")
     batch_size: int = Field(64, ge=1, description="samples per forward pass; halved when memory runs out")
     decode_workers: int = Field(1, ge=0, description="processes that read and decode images; 0 decodes in the step itself")
+
+    @field_validator("features")
+    @classmethod
+    def _both(cls, features: dict[str, str] | None) -> dict[str, str] | None:
+        if features is not None and set(features) != {"image", "text"}:
+            raise ValueError("expected both image and text")
+        return features
 
 
 class FilterNetwork(Section):
@@ -153,6 +187,12 @@ def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
     return True
 
 
+class Target(Section):
+    """Pictures that show what the training set is for."""
+
+    path: str = Field(description="folder of pictures, relative to the recipe's; its sub-folders are classes")
+
+
 class RecipeFile(Section):
     """The whole file."""
 
@@ -161,6 +201,10 @@ class RecipeFile(Section):
     encoder: Encoder = Encoder(train="filter_network")
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
+    targets: dict[Name, Target] = Field(default_factory=dict)
+    scores: dict[str, dict[Name, dict[str, object]]] = Field(
+        default_factory=dict, description="scores with other settings than their own: `{score: {label: {settings}}}`"
+    )
     subsets: dict[Name, Subset] = Field(default_factory=dict)
     automation: Automation = Automation()
 
@@ -171,6 +215,7 @@ SECTIONS: dict[str, type[Section]] = {
     "encoder": Encoder,
     "filter_network": FilterNetwork,
     "clusters": Clusters,
+    "targets": Target,
     "subsets": Subset,
     "automation": Automation,
 }

@@ -4,9 +4,11 @@ A column name belongs to exactly one table, so a method that names a column name
 are not here: a score declares its own columns in its own file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
+
+Key = tuple[str, ...]  # name of an asset in parts, such as ("scores", "clip_score"); joined by / it is its table's place
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Table:
         return tuple(c.name for c in self.columns)
 
 
-SHARD = Column("shard", pa.string(), "partition: one tar file")
-ROW = Column("row", pa.int32(), "ordinal of the sample in its tar; never renumbered, rejected samples leave gaps")
+SHARD = Column("shard", pa.string(), "partition: one tar file, one parquet file, or one folder")
+ROW = Column("row", pa.int32(), "ordinal of the sample in its shard; never renumbered, rejected samples leave gaps")
 UID = (
     Column("uid_hi", pa.int64(), "high 64 bits of the uid, as signed integer"),
     Column("uid_lo", pa.int64(), "low 64 bits of the uid, as signed integer"),
@@ -63,16 +65,22 @@ RAW_POOL = Table(
         SHARD,
         ROW,
         *UID,
-        Column("key", pa.string(), "name of the sample inside the tar"),
+        Column("key", pa.string(), "name of the sample inside the shard"),
         Column("text", pa.string(), "caption"),
-        Column("caption_source", pa.string(), "member that the caption was read from: txt or json"),
+        Column(
+            "caption_source", pa.string(), "what the caption was read from: txt, json, text (a column), or a file of captions"
+        ),
         Column("url", pa.string(), "where the image was found", is_nullable=True),
-        Column("width", pa.int32(), "px, from the image header", bounds=(1, None)),
-        Column("height", pa.int32(), "px, from the image header", bounds=(1, None)),
+        Column("width", pa.int32(), "px, from the image header, or as the source states it", bounds=(1, None)),
+        Column("height", pa.int32(), "px, from the image header, or as the source states it", bounds=(1, None)),
         Column("format", pa.string(), "image format by content, not by extension"),
-        Column("image_sha256", pa.binary(), "sha256 of the image bytes"),
-        Column("tar", pa.string(), "tar file, relative to the recipe's folder if it lies below it"),
-        Column("offset_bytes", pa.int64(), "position of the image bytes in the tar", bounds=(0, None)),
+        Column("image_sha256", pa.binary(), "sha256 of the image bytes, or as the source states it"),
+        Column(
+            "tar", pa.string(), "file with the image, a tar or another; relative to the recipe's folder if it lies below it"
+        ),
+        Column(
+            "offset_bytes", pa.int64(), "position of the image bytes in that file; in a parquet file, the row", bounds=(0, None)
+        ),
         Column("image_bytes", pa.int64(), "length of the image bytes", bounds=(1, None)),
         Column("licence", pa.string(), "licence as stated by the source", is_nullable=True),
         Column("is_sha256_matching", pa.bool_(), "whether the sha256 in the json is that of the bytes", is_nullable=True),
@@ -81,11 +89,38 @@ RAW_POOL = Table(
     )
 )
 
+# What only the bytes of an image file, or their source, can tell.
+_OF_FILES = ("width", "height", "format", "image_sha256", "tar", "offset_bytes", "image_bytes")
+
+
+def pool_table(*, has_pixels: bool) -> Table:
+    """RAW_POOL, with NULL allowed for the facts of image files where a pool may have none."""
+    return (
+        RAW_POOL
+        if has_pixels
+        else Table(tuple(replace(c, is_nullable=c.is_nullable or c.name in _OF_FILES) for c in RAW_POOL.columns))
+    )
+
+
+POOL_SCORES = Table(
+    (
+        SHARD,
+        ROW,
+        Column(
+            "stored_clip_b32_score", pa.float32(), "clip_b32_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
+        ),
+        Column(
+            "stored_clip_l14_score", pa.float32(), "clip_l14_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
+        ),
+        REASON,
+    )
+)
+
 REJECTED_SAMPLES = Table(
     (
         SHARD,
         ROW,
-        Column("key", pa.string(), "name of the sample inside the tar"),
+        Column("key", pa.string(), "name of the sample inside the shard"),
         Column("reason", pa.string(), "why the sample is not in the pool"),
         Column("detail", pa.string(), "what was found, at most 400 printable characters"),
         Column("rejected_offset_bytes", pa.int64(), "position in the tar", is_nullable=True),
@@ -157,6 +192,17 @@ CLUSTER_DRIFT = Table(
     is_sharded=False,
 )
 
+TARGET_EMBEDDINGS = Table(
+    (
+        Column("target_file", pa.string(), "picture's path in the target set's folder"),
+        Column("target_class", pa.string(), "folder that it lies in; empty at the top"),
+        Column("target_sha256", pa.binary(), "sha256 of its bytes"),
+        Column("target_embedding", pa.binary(), "CLIP image vector, L2 norm 1, little-endian float16", is_nullable=True),
+        REASON,
+    ),
+    is_sharded=False,
+)
+
 CUT = Table(
     (
         Column("fraction", pa.float64(), "share to keep of the rows that have a value"),
@@ -190,6 +236,7 @@ DECISIONS = Table(
 # Tables whose columns a score may take as positional parameters, by the asset that makes them.
 MEASURED: dict[str, Table] = {
     "raw_pool": RAW_POOL,
+    "pool_scores": POOL_SCORES,  # for pools whose source states scores
     "embeddings": EMBEDDINGS,
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
 }
@@ -199,3 +246,8 @@ def score_table(columns: tuple[Column, ...]) -> Table:
     """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
     own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
     return Table((SHARD, ROW, *own, REASON))
+
+
+def summary_table(columns: tuple[Column, ...]) -> Table:
+    """Table of a summary: a few rows about all shards."""
+    return Table(columns, is_sharded=False)

@@ -41,7 +41,7 @@ class Parts:
 
 
 class SampleRow(NamedTuple):
-    """Facts of a kept sample; the fields are the columns of ShardContents.kept."""
+    """Facts of a kept sample; the fields are the columns of ShardContents.kept. Without pixels, facts of the file are None."""
 
     row: int
     uid: bytes
@@ -49,12 +49,12 @@ class SampleRow(NamedTuple):
     text: str
     caption_source: str
     url: str | None
-    width: int
-    height: int
-    format: str
-    image_sha256: bytes
-    offset_bytes: int
-    image_bytes: int
+    width: int | None
+    height: int | None
+    format: str | None
+    image_sha256: bytes | None
+    offset_bytes: int | None
+    image_bytes: int | None
     licence: str | None
     is_sha256_matching: bool | None
     remarks: str
@@ -68,7 +68,7 @@ class RejectedRow(NamedTuple):
     key: str
     reason: str
     detail: str
-    offset_bytes: int
+    offset_bytes: int | None
 
 
 def sample_row(parts: Parts, row: int) -> SampleRow | RejectedRow:

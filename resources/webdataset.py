@@ -6,11 +6,12 @@ container, images.py the image header. Image bytes are hashed, inspected and dro
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from curation_assets.errors import PoolError
 from resources.images import Refusal, inspect_image
-from resources.sample_facts import Parts, RejectedRow, SampleRow, encodable, sample_row
+from resources.sample_facts import Parts, RejectedRow, encodable
+from resources.shard_contents import ShardContents, shard_contents
 from resources.tar import Damage, Member, TarWalk
 
 IMAGE_EXTENSIONS = frozenset(("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm"))
@@ -18,29 +19,6 @@ IMAGE_EXTENSIONS = frozenset(("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif"
 SMALL_MEMBER_LIMIT_BYTES = 16 << 20
 IMAGE_LIMIT_BYTES = 1 << 30
 BUFFER_BYTES = 1 << 20
-
-
-class ShardContents(NamedTuple):
-    """Columns of one shard: kept samples (fields of SampleRow), rejected ones (fields of RejectedRow), in tar order.
-
-    `row` is the ordinal over all samples, so that kept rows have gaps where rejected ones stand. A damaged tar ends in
-    one rejected row for everything from the damage on.
-    """
-
-    kept: dict[str, list[object]]
-    rejected: dict[str, list[object]]
-    samples_seen: int
-
-    def check_accounts(self) -> None:
-        """Raises unless every sample seen is either kept or rejected with a reason, exactly once.
-
-        Raises:
-            PoolError: the rows are not 0, 1, ... samples_seen - 1.
-        """
-        rows = sorted([*self.kept["row"], *self.rejected["row"]])
-        if rows != list(range(self.samples_seen)):
-            found = f"{len(self.kept['row'])} kept + {len(self.rejected['row'])} rejected"
-            raise PoolError(f"{self.samples_seen} samples seen, but {found}; this is a fault of the reader, report it")
 
 
 def read_shard(path: Path, *, max_image_pixels: int, verify: str = "structure") -> ShardContents:
@@ -82,14 +60,9 @@ def read_shard(path: Path, *, max_image_pixels: int, verify: str = "structure") 
         samples = [parts for parts in samples if parts is not swallowed]
         named = f"; sample {key!r} was being read" if key else ""
         tail = RejectedRow(len(samples), encodable(key), damage.reason, f"{damage.detail}{named}"[:400], damage.offset)
-    contents = _contents(samples, tail)
+    contents = shard_contents(samples, tail)
     contents.check_accounts()
     return contents
-
-
-def empty_shard(fault: str = "") -> ShardContents:
-    """A shard without samples; with one rejected row if it is empty because of a fault."""
-    return _contents([], RejectedRow(0, "", "unreadable_shard", encodable(fault)[:400], 0) if fault else None)
 
 
 def split_member_name(name: str) -> tuple[str, str] | None:
@@ -176,30 +149,3 @@ def _swallowed(damage: Damage, last: Parts | None, samples: list[Parts]) -> tupl
     if candidate is None or (candidate.image is not None and needed <= candidate.extensions):
         return None, ""
     return candidate, candidate.key
-
-
-def _contents(samples: list[Parts], tail: RejectedRow | None) -> ShardContents:
-    """Columns of all samples; of those that share a uid the first kept one stays."""
-    kept: list[SampleRow] = []
-    rejected: list[RejectedRow] = []
-    first: dict[bytes, SampleRow] = {}
-    for row, parts in enumerate(samples):
-        facts = sample_row(parts, row)
-        if isinstance(facts, RejectedRow):
-            rejected.append(facts)
-        elif first.setdefault(facts.uid, facts) is facts:
-            kept.append(facts)
-        else:
-            winner = first[facts.uid]
-            detail = f"uid {facts.uid.hex()} is that of row {winner.row}, key {winner.key!r}"[:200]
-            rejected.append(RejectedRow(row, facts.key, "duplicate_uid", detail, facts.offset_bytes))
-    if tail is not None:
-        rejected.append(tail)
-    return ShardContents(
-        _columns(SampleRow._fields, kept), _columns(RejectedRow._fields, rejected), len(samples) + (tail is not None)
-    )
-
-
-def _columns(names: tuple[str, ...], rows: list[SampleRow] | list[RejectedRow]) -> dict[str, list[object]]:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return {name: list(column) for name, column in zip(names, columns, strict=True)}

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_assets.errors import RecipeError, SchemaError
-from curation_assets.graph import Graph, Key, Node, build_graph, column_owners, cut_key, partitions, score_node
+from curation_assets.graph import build_graph
+from curation_assets.instances import Instances
+from curation_assets.nodes import Graph, Node, column_owners, cut_key, partitions
 from curation_assets.recipe import check_recipe, load_recipe
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
-from curation_assets.tables import MEASURED
+from curation_assets.tables import Key
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "graph.json"
@@ -90,19 +92,56 @@ def test_any_chain_of_subsets_is_ordered(order: list[str], sources: list[int]):
 
 def test_inputs_of_scores_own_the_columns_that_they_ask_for():
     graph = build_graph(DEFAULT)
-    for name, score in all_scores().items():
-        node = graph.get(("scores", name)) or score_node(name, score)
-        given_columns = {column for key in node.inputs for column in graph[key].table.names}
-        assert set(score.inputs) <= given_columns
+    nodes = [node for node in graph.values() if node.key[0] == "scores"]
+    for node in nodes:
+        for source in node.instance.sources.values():
+            assert set(source.columns) <= set(graph[source.key].table.names)
+            assert source.key in node.inputs
         assert node.inputs[0] == ("raw_pool",), "rows are aligned by the pool"
-    assert set(column_owners()) == {column.name for score in all_scores().values() for column in score.columns}
+    assert set(column_owners(graph)) == {column.name for node in nodes for column in node.instance.columns}
 
 
 def test_a_score_of_unknown_columns_lists_the_known_ones():
     score = Score(compute=lambda probs, text: probs, columns=(), source="made up", version="1")
-    with pytest.raises(SchemaError, match=r"score 'el2n' asks for unknown columns \['probs'\]; known: .*'text'") as caught:
-        score_node("el2n", score)
-    assert all(repr(name) in str(caught.value) for table in MEASURED.values() for name in table.names)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(all_scores(), "el2n", score)
+        with pytest.raises(SchemaError, match=r"score 'el2n' asks for 'probs', but there is no such column; known: .*text"):
+            Instances({}, ()).score("el2n")
+
+
+DATACOMP = """
+pool: {path: a.parquet, format: datacomp}
+encoder: {features: {image: l14_img, text: l14_txt}}
+subsets: {good: {keep: [{clip_l14_similarity_score: {min: 0.25}}]}}
+"""
+
+
+def test_stored_scores_and_features_take_the_place_of_measured_ones():
+    graph = graph_of(yaml.safe_load(DATACOMP))
+    assert graph[("pool_scores",)].made_with == ("raw_pool",)
+    assert graph[("scores", "clip_l14_similarity_score")].inputs == (("raw_pool",), ("pool_scores",))
+    assert ("scores", "clip_b32_similarity_score") not in graph, "made for those alone who filter by it"
+    assert graph[("encoder",)].parameters == {"features": {"image": "l14_img", "text": "l14_txt"}}
+    assert graph[("embeddings",)].inputs == (("raw_pool",), ("encoder",))
+    nullable = {column.name for column in graph[("raw_pool",)].table.columns if column.is_nullable}
+    strict = {column.name for column in graph_of(yaml.safe_load(CONTENT))[("raw_pool",)].table.columns if column.is_nullable}
+    assert nullable - strict == {"width", "height", "format", "image_sha256", "tar", "offset_bytes", "image_bytes"}
+
+
+def test_other_features_change_the_encoder_and_what_is_read_of_them():
+    content = yaml.safe_load(DATACOMP)
+    base = graph_of(content)
+    content["encoder"]["features"] = {"image": "b32_img", "text": "b32_txt"}
+    other = graph_of(content)
+    assert {key[0] for key in base if base[key] != other[key]} == {"encoder", "embeddings"}
+
+
+def test_a_stored_score_needs_a_pool_that_has_it():
+    content = yaml.safe_load(CONTENT)
+    content["subsets"]["stored"] = {"keep": [{"clip_b32_similarity_score": {"min": 0.2}}]}
+    fault = "scores/clip_b32_similarity_score needs pool_scores, which a pool of format webdataset does not have"
+    with pytest.raises(RecipeError, match=fault):
+        graph_of(content)
 
 
 def test_the_same_recipe_gives_the_same_graph():

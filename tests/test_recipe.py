@@ -8,9 +8,10 @@ import yaml
 
 from curation_assets.errors import RecipeError
 from curation_assets.graph import build_graph
+from curation_assets.keep import AllOf, AnyOf, Leaf, Not, describe
 from curation_assets.recipe import RECIPE_VARIABLE, Recipe, check_recipe, load_recipe, recipe_path
 from curation_assets.recipe_keep import known_filters
-from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Leaf, Not, describe
+from curation_assets.spec import Condition, Fraction
 
 ROOT = Path(__file__).parents[1]
 HEAD = "pool: {path: pool/*.tar}\nencoder: {model: ViT-B-32, pretrained: tag}\n"
@@ -236,6 +237,14 @@ def test_bounds_of_the_share_kept_are_a_range(bounds: str):
         ),
         ("encoder: {model: m}", "encoder.pretrained: expected an OpenCLIP tag or a checkpoint file (found None)"),
         ("", "filter_network: expected a section with train_on, since the encoder is trained (found None)"),
+        (
+            "encoder: {features: {image: l14_img, text: l14_txt}}",
+            "encoder.features: only a pool of format datacomp has them (found {'image': 'l14_img'",
+        ),
+        (
+            "encoder: {model: m, pretrained: p, features: {image: l14_img}}",
+            "encoder.features: Value error, expected both image and text (found {'image': 'l14_img'})",
+        ),
         ("filter_network: {train_on: b}", "filter_network.train_on: unknown subset; known: a (found 'b')"),
     ],
 )
@@ -246,9 +255,10 @@ def test_exactly_one_encoder_is_given(head: str, fault: str):
 def test_long_values_are_cut_and_control_characters_spelled_out():
     fault = only_fault("lake: ./lake\ncolour: " + '"' + "\\e[31m" * 40 + '"')
     assert fault.startswith(
-        "colour: unknown key; known: lake, pool, encoder, filter_network, clusters, subsets, automation (found "
+        "colour: unknown key; known: lake, pool, encoder, filter_network, clusters, targets, scores, subsets, automation "
+        "(found "
     )
-    assert len(fault) < 190
+    assert len(fault) < 210
     assert "\x1b" not in fault
 
 

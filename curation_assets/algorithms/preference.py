@@ -1,65 +1,52 @@
-"""Which of several samples is preferred: the order that every method that keeps one of many follows."""
-
-from typing import NamedTuple
+"""Which of two samples is preferred, where only one can stay: a number per sample, the larger the better."""
 
 import numpy as np
 
-from curation_assets.errors import SchemaError
+from .identity import keyed_bits
+
+LOW = "low_"
+_BUILT_IN = {
+    "hard": ("centroid_similarity",),
+    "easy": ("centroid_similarity",),
+    "random": ("uid_hi", "uid_lo"),
+    "oldest": ("row",),
+}
 
 
-class PreferenceOrder(NamedTuple):
-    """Rows from the most to the least preferred: `rows[rank]` is a row, `rank[row]` its place."""
-
-    rows: np.ndarray
-    rank: np.ndarray
-
-
-def preference_order(preference: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray) -> PreferenceOrder:
-    """Rows by preference, high first; of equals the smaller uid, as unsigned number, comes first.
+def preference_columns(prefer: str) -> tuple[str, ...]:
+    """Columns that a preference is made of.
 
     Args:
-        preference: float64, shape (n,), never NaN.
-        uid_hi: int64, shape (n,).
-        uid_lo: int64, shape (n,).
+        prefer: `hard` and `easy` are far from and near to the cluster's centroid, `random` a keyed hash of the uid, `oldest`
+            the order of the pool; else a numeric column whose largest values are preferred, or with `low_` before its name
+            the smallest.
+    """
+    return _BUILT_IN.get(prefer, (prefer.removeprefix(LOW),))
 
-    Raises:
-        SchemaError: a preference is NaN, so that there is no order.
+
+def preference(prefer: str, columns: tuple[np.ndarray, ...], shard_number: int) -> np.ndarray:
+    """The preference of rows of a shard.
+
+    Args:
+        prefer: as in `preference_columns`.
+        columns: those columns, shape (n,) each.
+        shard_number: position of the shard in the pool's order, < 2**21.
+
+    Returns:
+        float64, shape (n,); NaN where a column's value is missing.
 
     Example:
-        >>> preference_order(np.array([0.5, 2, 0.5]), np.array([-1, 4, 3]), np.zeros(3, np.int64)).rows.tolist()
-        [1, 2, 0]
+        >>> preference("oldest", (np.array([0, 3]),), 0).tolist()
+        [0.0, -3.0]
     """
-    preference = np.asarray(preference, np.float64)
-    if np.isnan(preference).any():
-        raise SchemaError(f"preference must be a number; row {int(np.isnan(preference).argmax())} has NaN")
-    rows = np.lexsort((np.asarray(uid_lo).view(np.uint64), np.asarray(uid_hi).view(np.uint64), -preference))
-    rank = np.empty(len(rows), np.int64)
-    rank[rows] = np.arange(len(rows))
-    return PreferenceOrder(rows, rank)
-
-
-def rows_of_uids(uid: tuple[np.ndarray, np.ndarray], wanted: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """The row that has each wanted uid.
-
-    Args:
-        uid: high and low halves of all rows, int64, shape (n,), no uid twice.
-        wanted: high and low halves, int64, shape (m,).
-
-    Raises:
-        SchemaError: a wanted uid is not among the rows; names the first.
-    """
-    # Sorted together, every wanted uid comes right after the row with the same one, which stands earlier.
-    hi, lo = (np.concatenate(halves) for halves in zip(uid, wanted, strict=True))
-    order = np.lexsort((lo, hi))
-    is_row = order < len(uid[0])
-    last = np.maximum.accumulate(np.where(is_row, np.arange(len(order)), -1))
-    found = np.empty(len(order), np.int64)
-    found[order] = np.where(last >= 0, order[last], -1)
-    rows = found[len(uid[0]) :]
-    is_wrong = rows < 0
-    is_wrong[~is_wrong] = (hi[rows[~is_wrong]] != wanted[0][~is_wrong]) | (lo[rows[~is_wrong]] != wanted[1][~is_wrong])
-    if is_wrong.any():
-        first = int(is_wrong.argmax())
-        text = "".join(f"{int(half[first]) % 2**64:016x}" for half in wanted)
-        raise SchemaError(f"uid {text} is named as a twin and is not among the {len(uid[0])} rows")
-    return rows
+    match prefer:
+        case "hard":
+            return -columns[0].astype(np.float64)
+        case "random":
+            # 53 bits are what a float64 holds; equal ones are told apart by uid, as everywhere.
+            return (keyed_bits(*columns, seed=0, method="preference") >> np.uint64(11)).astype(np.float64)
+        case "oldest":
+            return -(shard_number * 2.0**32 + columns[0])
+        case _:
+            value = columns[0].astype(np.float64)
+            return -value if prefer.startswith(LOW) else value

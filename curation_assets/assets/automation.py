@@ -21,7 +21,7 @@ from curation_assets.errors import CurationError, LakeError
 from curation_assets.recipe import Recipe, load_recipe
 
 from .apply import Applied, Settings, apply
-from .partitions import file_stamp
+from .partitions import shard_stamp
 from .plan import Plan, Planned, plan_project
 from .project import Project, open_project
 from .runs import COMMAND_TAG, LAKE_TAG, PARENT_TAG, REASON_TAG
@@ -165,7 +165,7 @@ def _canceled_run(project: Project, instance: dg.DagsterInstance, world: str) ->
 
 def _world(recipe: Recipe, plan: Plan) -> str:
     """Digest of what people change: the recipe, and the pool's files."""
-    stamps = [file_stamp(recipe, path) for path in plan.state.files.values()]
+    stamps = [shard_stamp(recipe, path) for path in plan.state.files.values()]
     return json_digest({"recipe": recipe.file.model_dump(mode="json"), "files": stamps})
 
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.clip import ClipEncoder
 from resources.decode import ImageBytes
 from resources.delta import Lake
@@ -24,6 +25,7 @@ from .checks import alignment, unit_norm
 from .project import Project
 from .reuse import find_reusable
 from .step import Draft, Made, Step
+from .stored_features import stored_embeddings, stored_encoder
 
 _ENCODER: Key = ("encoder",)
 _NETWORK: Key = ("filter_network",)
@@ -52,6 +54,8 @@ def _encoder(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     @dg.multi_asset(name="encoder", specs=[asset_spec(graph[_ENCODER], _ENCODER_MEANING)], pool="gpu")
     def encoder(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
         def make(step: Step) -> list[Made]:
+            if recipe.file.encoder.features is not None:
+                return [stored_encoder(step, recipe.file.encoder.features)]
             if recipe.file.encoder.train:
                 trained = step.read(_NETWORK).to_pylist()[0]
                 weights, network = trained["network_weights"], trained["network_configuration"]
@@ -87,7 +91,11 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     )
     def embeddings(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
         def make(step: Step) -> list[Made]:
-            loaded = _recorded_encoder(step, clip)
+            if recipe.file.encoder.features is not None:
+                pool = step.read(_POOL, ["row"])
+                draft, metadata = stored_embeddings(step, pool["row"], recipe.file.encoder.features)
+                return [Made(draft, metadata, _embedding_checks(draft, pool))]
+            loaded = recorded_encoder(step, clip)
             pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
             reuse = find_reusable(step, {_POOL: ["image_sha256", "text"]})
             columns = reuse.completed(lambda fresh: _embed(step, loaded, pool.take(fresh), context.log.info))
@@ -102,7 +110,7 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     return embeddings
 
 
-def _recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
+def recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
     """The encoder that the asset `encoder` names, loaded.
 
     Raises:
@@ -134,10 +142,10 @@ def _embed(step: Step, loaded: LoadedEncoder, pool: pa.Table, log: Callable[[str
 
 
 def image_places(pool: pa.Table, recipe: Recipe) -> list[ImageBytes]:
-    """Where the image bytes of rows of raw_pool lie on this machine."""
-    tars = {name: str(recipe.folder / name) for name in pool["tar"].unique().to_pylist()}
+    """Where the image bytes of rows of raw_pool lie on this machine; a row without any is at no path."""
+    tars = {name: str(recipe.folder / name) for name in pool["tar"].unique().to_pylist() if name is not None}
     columns = (pool[name].to_pylist() for name in ("tar", "offset_bytes", "image_bytes"))
-    return [ImageBytes(tars[tar], offset, length) for tar, offset, length in zip(*columns, strict=True)]
+    return [ImageBytes(tars.get(tar, ""), offset or 0, length or 0) for tar, offset, length in zip(*columns, strict=True)]
 
 
 def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> LoadedEncoder:
@@ -165,9 +173,11 @@ def _embedding_checks(draft: Draft, pool: pa.Table) -> list[dg.AssetCheckResult]
 
 _ENCODER_MEANING = """The model that makes the embeddings; its data version is the sha256 of its weights.
 
-    Another checkpoint makes embeddings out of date; the same weights under another file name do not.
+    Another checkpoint makes embeddings out of date; the same weights under another file name do not. Where the pool holds
+    features, it is their names.
     """
 _EMBEDDINGS_MEANING = """CLIP vectors of every image and caption, L2 norm 1, stored as float16.
 
-    One row per row of raw_pool. Both vectors are NULL, with the reason, where the image could not be decoded.
+    One row per row of raw_pool. Both vectors are NULL, with the reason, where the image could not be decoded, or the stored
+    features cannot be used.
     """

@@ -1,24 +1,28 @@
-"""Shards: which tar files the recipe's pool has, and the Dagster partitions of the same names."""
+"""Shards: which files the recipe's pool has, and the Dagster partitions of the same names."""
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from glob import glob, has_magic
 from pathlib import Path
 
 import dagster as dg
 
+from curation_assets.algorithms.digest import json_digest
 from curation_assets.errors import PoolError
 from curation_assets.recipe import Recipe
+from curation_assets.recipe_sections import Pool
+from resources.datacomp import features_path
 
 shards_def = dg.DynamicPartitionsDefinition(name="shard")
 
 
 def shard_files(recipe: Recipe) -> dict[str, Path]:
-    """Tar file of every shard, by shard name, in alphabetical order.
+    """File of every shard, by shard name, in alphabetical order.
 
-    A shard is named after its file: the path below the fixed part of the pattern without `.tar`, with `/` as `__` and
-    anything but letters, digits, `_`, `.` and `-` as `_`.
+    A shard is named after its file: the path below the fixed part of the pattern without the format's ending (`.tar`), with
+    `/` as `__` and anything but letters, digits, `_`, `.` and `-` as `_`.
 
     Raises:
         PoolError: a path that is no pattern does not exist, two files have the same shard name, or a name is too long.
@@ -29,10 +33,10 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
         is_literal = not has_magic(pattern) or (recipe.folder / pattern).exists()
         names = [pattern] if is_literal else glob(pattern, root_dir=recipe.folder, recursive=True)
         if is_literal and not os.path.lexists(recipe.folder / pattern):
-            raise PoolError(f"pool.path {pattern!r}: no file {recipe.folder / pattern}; give an existing tar or a glob")
+            raise PoolError(f"pool.path {pattern!r}: no file {recipe.folder / pattern}; give an existing path or a glob")
         root = recipe.folder / (Path(pattern).parent if is_literal else _fixed_part(pattern))
         for path in (recipe.folder / name for name in sorted(names)):
-            name = _shard_name(path, root)
+            name = _shard_name(path, root, recipe.file.pool)
             if name in found and found[name] != path:
                 raise PoolError(
                     f"pool.path: {found[name]} and {path} would both be shard {name!r}; rename one, or use one pattern "
@@ -40,6 +44,16 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
                 )
             found[name] = path
     return dict(sorted(found.items()))
+
+
+def shard_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
+    """Stamps of all files that a shard is read from."""
+    return {**file_stamp(recipe, path), **feature_stamp(recipe, path)}
+
+
+def feature_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
+    """Stamp of the file of features that belongs to a shard; nothing for pools that have none."""
+    return file_stamp(recipe, features_path(path)) if recipe.file.pool.format == "datacomp" else {}
 
 
 def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
@@ -53,6 +67,18 @@ def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
     except OSError as error:
         stamp = f"unreadable: {error.strerror}"
     return {f"file:{stored_path(recipe, path)}": stamp}
+
+
+def outside_stamps(recipe: Recipe, paths: Iterable[str]) -> dict[str, str]:
+    """Stamps of files, and of all files below folders, outside the lake; paths are relative to the recipe's folder."""
+    stamps: dict[str, str] = {}
+    for path in (recipe.folder / path for path in paths):
+        if path.is_dir():
+            below = {k: v for file in sorted(path.rglob("*")) if file.is_file() for k, v in file_stamp(recipe, file).items()}
+            stamps[f"folder:{stored_path(recipe, path)}"] = json_digest(below)
+        else:
+            stamps |= file_stamp(recipe, path)
+    return stamps
 
 
 def stored_path(recipe: Recipe, path: Path) -> str:
@@ -74,8 +100,8 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*parts[: next(i for i, part in enumerate(parts) if has_magic(part))])
 
 
-def _shard_name(path: Path, root: Path) -> str:
-    relative = os.path.relpath(path, root).removesuffix(".tar").replace(os.sep, "__")
+def _shard_name(path: Path, root: Path, pool: Pool) -> str:
+    relative = os.path.relpath(path, root).removesuffix(".tar" if pool.is_tars else ".parquet").replace(os.sep, "__")
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", relative)
     if not name or len(name) > 200:
         raise PoolError(f"shard file {path}: its name gives a partition of {len(name)} characters; allowed: 1 to 200")

@@ -8,15 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation_assets.errors import PoolError
-from curation_assets.graph import Key, Node
 from curation_assets.lineage.freshness import Partition
 from curation_assets.lineage.planning import FAILED_CHECKS, Planned, Situation, data_versions
+from curation_assets.nodes import Node
+from curation_assets.tables import Key
 from resources.snapshot import Records, Snapshot
 
-from .partitions import file_stamp, shard_files
+from .partitions import feature_stamp, file_stamp, outside_stamps, shard_files, shard_stamp
 from .project import Project
 
 _POOL: Key = ("raw_pool",)
+_EMBEDDINGS: Key = ("embeddings",)
 _CENTROIDS: Key = ("centroids",)
 # Stamp of a shard whose tar has disappeared: its rows are removed by making it once more, empty.
 _REMOVED = {"file": "removed from the pool"}
@@ -59,11 +61,15 @@ class State:
 
     def outside(self, node: Node, shard: str | None) -> tuple[Mapping[str, str], tuple[str, ...]]:
         """Stamps of the files that a partition reads outside the lake, and the limits of the recipe that it has passed."""
-        if node.key in (_POOL, ("rejected_samples",)):
-            return (file_stamp(self.project.recipe, self.files[shard]) if shard in self.files else _REMOVED), ()
+        if _POOL in (node.key, node.made_with):
+            return (shard_stamp(self.project.recipe, self.files[shard]) if shard in self.files else _REMOVED), ()
+        if node.key == _EMBEDDINGS and self.project.recipe.file.encoder.features is not None and shard in self.files:
+            return feature_stamp(self.project.recipe, self.files[shard]), ()  # read there, not from raw_pool
         checkpoint = self.project.recipe.checkpoint if node.key == ("encoder",) else None
         if checkpoint is not None:
             return file_stamp(self.project.recipe, checkpoint), ()
+        if node.outside:
+            return outside_stamps(self.project.recipe, node.outside), ()
         return {}, self._reasons_to_fit() if node.key == _CENTROIDS else ()
 
     def read(self, key: Key, columns: list[str]) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation_assets.algorithms.nearest_preferred import nearest_preferred
-from curation_assets.algorithms.preference import preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import preference_order, rows_of_uids
 from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.spec import Score
 from curation_assets.tables import Column

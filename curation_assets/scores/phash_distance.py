@@ -11,7 +11,7 @@ from curation_assets.algorithms.grouping import equal_values, places
 from curation_assets.algorithms.hamming_join import MAX_RADIUS
 from curation_assets.algorithms.perceptual_hash import PerceptualHashes, detail_words
 from curation_assets.algorithms.perceptual_pairs import perceptual_pairs
-from curation_assets.algorithms.preference import preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import preference_order, rows_of_uids
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation_assets.algorithms.grouping import equal_values, places
-from curation_assets.algorithms.preference import preference_order
+from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 

@@ -1,40 +1,40 @@
-"""Order of preference, and rows found by their uid."""
-
 import numpy as np
 import pytest
 
-from curation_assets.algorithms.preference import preference_order, rows_of_uids
-from curation_assets.errors import SchemaError
+from curation_assets.algorithms.identity import keyed_bits
+from curation_assets.algorithms.preference import preference, preference_columns
+
+NEAR = np.float32([0.9, 0.1, 0.5])
 
 
-@pytest.mark.parametrize("n", [1, 2, 50])
-def test_against_sorted(n: int):
-    rng = np.random.default_rng(n)
-    preference, uid_hi, uid_lo = rng.integers(0, 3, n).astype(float), rng.integers(-2, 2, n), rng.permutation(n) - n // 2
-    expected = sorted(range(n), key=lambda row: (-preference[row], int(uid_hi[row]) % 2**64, int(uid_lo[row]) % 2**64))
-    order = preference_order(preference, uid_hi, uid_lo)
-    assert order.rows.tolist() == expected
-    assert order.rank[order.rows].tolist() == list(range(n))
+def test_hard_prefers_what_is_far_from_the_centroid_and_easy_what_is_near():
+    assert preference_columns("hard") == preference_columns("easy") == ("centroid_similarity",)
+    assert np.argsort(-preference("hard", (NEAR,), 0)).tolist() == [1, 2, 0]
+    # Unlike hard, easy is the column's own order: the similarity itself.
+    assert preference_columns("easy") == ("centroid_similarity",)
+    assert np.argsort(-preference("easy", (NEAR,), 0)).tolist() == [0, 2, 1]
 
 
-def test_infinite_preferences_have_an_order_and_nan_has_none():
-    uid = np.arange(3)
-    assert preference_order(np.array([-np.inf, np.inf, 0]), uid, uid).rows.tolist() == [1, 2, 0]
-    with pytest.raises(SchemaError, match="preference must be a number; row 1 has NaN"):
-        preference_order(np.array([0, np.nan, 0]), uid, uid)
+def test_oldest_is_the_order_of_shards_and_then_of_rows():
+    rows = np.array([0, 2**31 - 1])
+    ages = [preference("oldest", (rows,), shard) for shard in (0, 1, 2**21 - 1)]
+    assert (np.diff(np.concatenate(ages)) < 0).all()
 
 
-def test_rows_are_found_by_uid():
+def test_random_is_an_order_that_depends_on_the_uid_alone():
     rng = np.random.default_rng(0)
-    uid_hi, uid_lo = rng.integers(-3, 3, 80), rng.permutation(80) - 40
-    wanted = rng.integers(0, 80, 200)
-    assert rows_of_uids((uid_hi, uid_lo), (uid_hi[wanted], uid_lo[wanted])).tolist() == wanted.tolist()
-    nothing = np.zeros(0, np.int64)
-    assert rows_of_uids((uid_hi, uid_lo), (nothing, nothing)).tolist() == []
+    uid = rng.integers(-(2**63), 2**63 - 1, (2, 500))
+    drawn = preference("random", (uid[0], uid[1]), 0)
+    assert (preference("random", (uid[0], uid[1]), 7) == drawn).all()
+    bits = keyed_bits(uid[0], uid[1], seed=0, method="preference")
+    assert np.argsort(drawn, kind="stable").tolist() == np.argsort(bits, kind="stable").tolist()
 
 
-@pytest.mark.parametrize("missing", [(-1, 5), (0, 0), (3, 3), (9, 9)])
-def test_a_uid_that_no_row_has_is_named(missing: tuple[int, int]):
-    uid = np.array([0, 3, 7]), np.array([1, 4, 2])
-    with pytest.raises(SchemaError, match=f"uid {missing[0] % 2**64:016x}{missing[1]:016x} is named as a twin"):
-        rows_of_uids(uid, (np.array([3, missing[0]]), np.array([4, missing[1]])))
+@pytest.mark.parametrize(("prefer", "sign"), [("clip_score", 1), ("low_clip_score", -1)])
+def test_any_other_word_is_a_column(prefer: str, sign: int):
+    assert preference_columns(prefer) == ("clip_score",)
+    assert preference(prefer, (NEAR,), 3).tolist() == (sign * NEAR.astype(np.float64)).tolist()
+
+
+def test_a_missing_value_is_no_preference():
+    assert np.isnan(preference("clip_score", (np.float32([np.nan]),), 0)).all()
