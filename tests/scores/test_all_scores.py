@@ -61,6 +61,11 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "subtrahend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 5, i % 3).tolist() for i in range(n)], pa.list_(pa.int32())),
     "cluster_id": lambda n, rng: pa.array(rng.integers(0, 5, n), pa.int32()),
+    "image_sha256": lambda n, rng: pa.array([bytes([i]) * 32 for i in rng.integers(0, 9, n)]),
+    "perceptual_hash": lambda n, rng: pa.array(rng.integers(0, 99, n), pa.int64()),
+    "mirrored_hash": lambda n, rng: pa.array(rng.integers(0, 99, n), pa.int64()),
+    "detail_hash": lambda n, rng: pa.array([bytes([i]) * 64 for i in rng.integers(0, 9, n)]),
+    "preference": lambda n, rng: pa.array(rng.integers(0, 9, n), pa.float64()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
 }
