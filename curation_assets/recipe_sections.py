@@ -18,10 +18,10 @@ class Section(BaseModel):
 class Pool(Section):
     """Where the raw samples are."""
 
-    format: Literal["webdataset", "img2dataset", "datacomp"] = Field(
+    format: Literal["webdataset", "img2dataset", "datacomp", "folder"] = Field(
         "webdataset",
         description="webdataset and img2dataset are tars with one reader; datacomp is parquet files with .npz features beside "
-        "them and no pixels",
+        "them and no pixels; folder is image files with captions beside them, a shard per folder",
     )
     path: str | list[str] = Field(description="the pool's files: paths or globs, relative to the recipe's folder")
     # Pillow itself refuses to decode beyond twice its own limit of 89,478,485.
