@@ -17,6 +17,7 @@ from curation_assets.tables import POOL_SCORES, RAW_POOL
 from resources.datacomp import read_datacomp
 from resources.delta import Lake
 from resources.image_folder import read_folder
+from resources.image_parquet import ColumnNames, read_image_parquet
 from resources.shard_contents import ShardContents, empty_shard
 from resources.webdataset import read_shard
 
@@ -80,6 +81,9 @@ def _contents(path: Path, settings: Pool) -> tuple[ShardContents, str]:
             return read_datacomp(path, verify=settings.verify), ""
         if settings.format == "folder":
             return read_folder(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
+        if settings.format == "parquet":
+            names = ColumnNames(*(getattr(settings, f"{name}_column") for name in ColumnNames._fields))
+            return read_image_parquet(path, names, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
         return read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
     except PoolError as error:
         fault = str((error.__cause__.strerror if isinstance(error.__cause__, OSError) else None) or error)
