@@ -22,9 +22,10 @@ from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.assets import clusters, pool, subsets
 from curation_assets.graph import build_graph
+from curation_assets.keep import fractions, leaves, with_cuts
 from curation_assets.recipe import Recipe, SubsetPlan
 from curation_assets.scores import all_scores
-from curation_assets.spec import Condition, Fraction, Score, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Fraction, Score
 from resources.decode import ImageBytes
 from resources.kmeans import KMeans
 

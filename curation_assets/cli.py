@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 something failed or broke its check, 2 the command or the 
 """
 
 import logging
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,10 +22,12 @@ from .terminal import (
     print_caught,
     print_funnels,
     print_json,
+    print_methods,
     print_plan,
     print_preview,
     print_status,
     progress,
+    ui_command,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def demo(
         print_funnels(result.funnels)
         print_caught(result.caught)
         if result.report:
-            out.print(f"\nreport: {escape(str(result.report))}\nUI:     {escape(_ui_command(folder))}")
+            out.print(f"\nreport: {escape(str(result.report))}\nUI:     {escape(ui_command(folder))}")
     _exit_if_failed(result.applied)
 
 
@@ -171,6 +172,21 @@ def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     print_funnels(funnels)
 
 
+@app.command(epilog="Example: curate filters semdedup --json")
+def filters(
+    words: Annotated[list[str] | None, typer.Argument(help="Only those with one of these words in name or summary.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every score and filter: what it does, its settings with their bounds, and where it comes from."""
+    from .methods import all_methods, matching
+
+    found = matching(all_methods(), words or [])
+    if as_json:
+        print_json([asdict(method) for method in found])
+    else:
+        print_methods(found)
+
+
 @app.command(epilog="Example: curate export basic --format datacomp --out basic.npy")
 def export(
     subset: Annotated[str, typer.Argument(help="Name of a subset in the recipe.")],
@@ -207,16 +223,6 @@ def _interruptible() -> "Iterator[None]":
     except KeyboardInterrupt:
         err.print("[yellow]interrupted[/]; what was made stays, and the same command goes on from there")
         raise typer.Exit(130) from None
-
-
-def _ui_command(folder: Path) -> str:
-    """What opens the instance that the demo's runs are in."""
-    if folder.resolve() == Path.cwd() and Path("Makefile").is_file():
-        return "make ui"
-    home = os.environ["DAGSTER_HOME"]
-    return (
-        f"DAGSTER_HOME={home} CURATION_RECIPE={folder.resolve() / 'curation.yaml'} dagster dev -m curation_assets.definitions"
-    )
 
 
 def _show_plan(project: "Project", select: list[str], as_json: bool) -> bool:

@@ -5,12 +5,13 @@ only one opinion of what depends on what.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from .errors import RecipeError, SchemaError
-from .recipe import Recipe, SubsetPlan
-from .scores import all_scores
-from .spec import Fraction, Score, describe, fractions, leaves
+from .errors import RecipeError
+from .instances import Instance
+from .keep import describe, fractions, leaves
+from .nodes import Graph, Node, column_owners, cut_key, method_node
+from .recipe import Recipe, SubsetPlan, recipe_instances
+from .spec import Fraction
 from .tables import (
     CENTROIDS,
     CLUSTER_ASSIGNMENTS,
@@ -20,16 +21,13 @@ from .tables import (
     EMBEDDINGS,
     ENCODER,
     FILTER_NETWORK,
-    MEASURED,
     POOL_SCORES,
     REJECTED_SAMPLES,
     SUBSET,
-    Table,
+    TARGET_EMBEDDINGS,
+    Key,
     pool_table,
-    score_table,
 )
-
-Key = tuple[str, ...]
 
 # Raised by hand when the numbers that an asset writes change for the same input; scores and filters carry their own.
 CODE_VERSIONS = {
@@ -40,47 +38,10 @@ CODE_VERSIONS = {
     "centroids": "1",
     "cluster_assignments": "1",
     "cluster_drift": "1",
+    "targets": "1",
     "cuts": "1",
     "subsets": "1",
 }
-
-
-@dataclass(frozen=True)
-class Node:
-    """One artifact: an asset, and the table of the same name.
-
-    Args:
-        key: name in parts, such as ("scores", "clip_score"); joined by / it is the table's place in the lake.
-        group: group in the Dagster UI.
-        table: its columns.
-        inputs: nodes that it reads. A shard reads the same shard of a sharded input; an unsharded node reads all shards.
-        code_version: of the code that makes it.
-        parameters: plain JSON values of the recipe that the artifact itself depends on, and no others.
-        made_with: node whose step writes this table too; None when it has a step of its own.
-        pinned: inputs that it reads, but whose changes alone do not make it out of date (frozen centroids).
-        gathers: whether each of its shards reads all shards of its inputs, and all are made together (clusters span shards).
-    """
-
-    key: Key
-    group: str
-    table: Table
-    inputs: tuple[Key, ...]
-    code_version: str
-    parameters: Mapping[str, object]
-    made_with: Key | None = None
-    pinned: tuple[Key, ...] = ()
-    gathers: bool = False
-
-    @property
-    def name(self) -> str:
-        return "/".join(self.key)
-
-    @property
-    def is_sharded(self) -> bool:
-        return self.table.is_sharded
-
-
-Graph = dict[Key, Node]
 
 
 def build_graph(recipe: Recipe) -> Graph:
@@ -90,30 +51,11 @@ def build_graph(recipe: Recipe) -> Graph:
         RecipeError: artifacts need each other in a circle.
         SchemaError: a score asks for unknown columns.
     """
-    nodes = [*_pool_nodes(recipe), *_feature_nodes(recipe)]
-    used = {condition.column for plan in recipe.subsets for leaf in leaves(plan.keep) for condition in leaf.conditions}
-    for name, score in all_scores().items():
-        # A score of whole clusters compares pairs, so it is made for those alone who filter by it.
-        if (score.scope == "sample" and not score.is_on_demand) or used & {column.name for column in score.columns}:
-            nodes.append(score_node(name, score))
+    nodes = [*_pool_nodes(recipe), *_feature_nodes(recipe), *_target_nodes(recipe), *_method_nodes(recipe)]
+    owners = column_owners({node.key: node for node in nodes})
     for plan in recipe.subsets:
-        nodes += _subset_nodes(plan)
+        nodes += _subset_nodes(plan, owners)
     return _in_order({node.key: node for node in nodes}, recipe)
-
-
-def partitions(node: Node, shards: list[str]) -> list[str | None]:
-    """Partitions of a node: the shards, or None alone."""
-    return list(shards) if node.is_sharded else [None]
-
-
-def column_owners() -> dict[str, Key]:
-    """The asset that each column of a score comes from."""
-    return {column.name: ("scores", name) for name, score in all_scores().items() for column in score.columns}
-
-
-def cut_key(subset: str, number: int) -> Key:
-    """Asset of a fraction in a subset's filters, counted from 0 in the order of the recipe."""
-    return ("cuts", subset, f"cut_{number + 1}")
 
 
 def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
@@ -176,29 +118,31 @@ def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
     yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drifting, CODE_VERSIONS["cluster_drift"], {})
 
 
-def score_node(name: str, score: Score) -> Node:
-    """Node of a score: its inputs are the owners of the columns that it asks for.
-
-    Raises:
-        SchemaError: it asks for a column that no table has.
-    """
-    owners = {column: (owner,) for owner, table in MEASURED.items() for column in table.names}
-    unknown = [column for column in score.inputs if column not in owners]
-    if unknown:
-        raise SchemaError(f"score {name!r} asks for unknown columns {unknown}; known: {sorted(owners)}")
-    gathers = score.scope == "cluster"
-    always: list[Key] = [("raw_pool",), ("cluster_assignments",)] if gathers else [("raw_pool",)]
-    inputs = tuple(dict.fromkeys([*always, *(owners[column] for column in score.inputs)]))
-    columns = {"columns": [f"{column.name} {column.type}" for column in score.columns]}
-    return Node(("scores", name), "scores", score_table(score.columns), inputs, score.version, columns, gathers=gathers)
+def _target_nodes(recipe: Recipe) -> Iterator[Node]:
+    for name, target in recipe.file.targets.items():
+        key, version = ("targets", name), CODE_VERSIONS["targets"]
+        yield Node(key, "targets", TARGET_EMBEDDINGS, (("encoder",),), version, {}, outside=(target.path,))
 
 
-def _subset_nodes(plan: SubsetPlan) -> Iterator[Node]:
+def _method_nodes(recipe: Recipe) -> list[Node]:
+    """Scores that are always made, that the recipe names, or that a subset filters by; and what they read in turn."""
+    instances = recipe_instances(recipe.file)
+    used = [condition.column for plan in recipe.subsets for leaf in leaves(plan.keep) for condition in leaf.conditions]
+    waiting = [*instances.required(), *(owner for c in used if (owner := instances.owner(c)) is not None)]
+    found: dict[Key, Instance] = {}
+    while waiting:
+        one = waiting.pop(0)
+        if one.key not in found:
+            found[one.key] = one
+            waiting += [i for source in one.sources.values() if (i := instances.made(source.key)) is not None]
+    return [method_node(found[key]) for key in sorted(found)]
+
+
+def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]:
     source: Key = ("raw_pool",) if plan.source is None else ("subsets", plan.source)
-    owners = column_owners()
     cuts = list(enumerate(fractions(plan.keep)))
     for number, fraction in cuts:
-        yield _cut_node(plan.name, number, fraction, source)
+        yield _cut_node(plan.name, number, fraction, (source, owners))
     columns = [condition.column for leaf in leaves(plan.keep) for condition in leaf.conditions]
     scores = tuple(dict.fromkeys(owners[column] for column in columns))
     inputs = tuple(dict.fromkeys([source, *scores, *(cut_key(plan.name, number) for number, _ in cuts)]))
@@ -208,10 +152,12 @@ def _subset_nodes(plan: SubsetPlan) -> Iterator[Node]:
     yield Node(("decisions", plan.name), "subsets", DECISIONS, inputs, CODE_VERSIONS["subsets"], parameters, made_with=key)
 
 
-def _cut_node(subset: str, number: int, fraction: Fraction, source: Key) -> Node:
+def _cut_node(subset: str, number: int, fraction: Fraction, read: tuple[Key, Mapping[str, Key]]) -> Node:
+    source, owners = read
     population: Key = ("raw_pool",) if fraction.over == "pool" else source
-    inputs = (population, column_owners()[fraction.column])
+    inputs = (population, owners[fraction.column])
     parameters = {"column": fraction.column, "fraction": fraction.fraction, "keep": fraction.keep}
+    parameters |= {"is_parity": True} if fraction.is_parity else {}
     return Node(cut_key(subset, number), "subsets", CUT, inputs, CODE_VERSIONS["cuts"], parameters)
 
 

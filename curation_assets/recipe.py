@@ -13,10 +13,11 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import RecipeError
-from .recipe_keep import fault_line, read_keep_list
+from .errors import RecipeError, SchemaError
+from .instances import Instances
+from .keep import AllOf, Keep
+from .recipe_keep import KeepReader, fault_line
 from .recipe_sections import SECTIONS, RecipeFile, Section, Subset
-from .spec import AllOf, Keep
 
 DEFAULT_RECIPE = "curation.yaml"
 RECIPE_VARIABLE = "CURATION_RECIPE"
@@ -104,7 +105,7 @@ def check_recipe(content: object, path: Path) -> Recipe:
         file = RecipeFile.model_validate(content)
     except ValidationError as error:
         faults += [fault_line(e["loc"], _explained(e), e["input"]) for e in error.errors()]
-    subsets = _read_subsets(file.subsets if file else _well_formed(content), faults)
+    subsets = _read_subsets(file.subsets if file else _well_formed(content), recipe_instances(file), faults)
     if file:
         faults += _cross_faults(file, subsets)
     elif subsets:
@@ -135,10 +136,21 @@ def _well_formed(content: dict[str, object]) -> dict[str, Subset]:
     return good
 
 
-def _read_subsets(sections: Mapping[str, Subset], faults: list[str]) -> list[SubsetPlan]:
+def recipe_instances(file: RecipeFile | None) -> Instances:
+    """The scores that a recipe's sections describe; those of the default settings if there is none."""
+    return Instances({}, ()) if file is None else Instances(file.scores, tuple(file.targets))
+
+
+def _read_subsets(sections: Mapping[str, Subset], instances: Instances, faults: list[str]) -> list[SubsetPlan]:
+    try:
+        instances.required()
+    except SchemaError as error:
+        faults.append(f"scores: {error}")
+        return []
+    reader = KeepReader(instances, faults)
     plans = []
     for name, section in sections.items():
-        keep = read_keep_list(section.keep, ("subsets", name, "keep"), faults)
+        keep = reader.read_conjunction(section.keep, ("subsets", name, "keep"))
         plans.append(SubsetPlan(name, section.source, AllOf(tuple(keep)), section.kept_fraction))
     return plans
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import yaml
 
 from .errors import ArgumentError, RecipeError
+from .keep import leaves
 from .recipe import Recipe, SubsetPlan, check_recipe
-from .spec import Parameter, leaves
+from .recipe_keep import spelled_out
+from .spec import Parameter
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def overridden(recipe: Recipe, subset: str, settings: Sequence[str]) -> Recipe:
     content = recipe.file.model_dump(by_alias=True, exclude_unset=True)
     for setting in found:
         section = content["subsets"][setting.subset]
-        section["keep"] = [_with_setting(entry, setting) for entry in section["keep"]]
+        section["keep"] = [_with_setting(spelled_out(entry), setting) for entry in section["keep"]]
     try:
         return check_recipe(content, recipe.path)
     except RecipeError as error:

@@ -206,6 +206,12 @@ def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
     return True
 
 
+class Target(Section):
+    """Pictures that show what the training set is for."""
+
+    path: str = Field(description="folder of pictures, relative to the recipe's; its sub-folders are classes")
+
+
 class RecipeFile(Section):
     """The whole file."""
 
@@ -214,6 +220,10 @@ class RecipeFile(Section):
     encoder: Encoder = Encoder(train="filter_network")
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
+    targets: dict[Name, Target] = Field(default_factory=dict)
+    scores: dict[str, dict[Name, dict[str, object]]] = Field(
+        default_factory=dict, description="scores with other settings than their own: `{score: {label: {settings}}}`"
+    )
     subsets: dict[Name, Subset] = Field(default_factory=dict)
     automation: Automation = Automation()
 
@@ -224,6 +234,7 @@ SECTIONS: dict[str, type[Section]] = {
     "encoder": Encoder,
     "filter_network": FilterNetwork,
     "clusters": Clusters,
+    "targets": Target,
     "subsets": Subset,
     "automation": Automation,
 }

@@ -1,17 +1,16 @@
-"""What a method file declares: a score or summary with its columns, a filter with its conditions, and trees of filters.
+"""What a method file declares: a score or summary with its columns, a filter with its conditions.
 
-Nothing here computes. `algorithms.decisions` evaluates the trees, `assets` turns the declarations into Dagster assets.
+Nothing here computes: `assets` turns the declarations into Dagster assets.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from .errors import SchemaError
 from .tables import Column
 
 Values = np.ndarray | pa.Array
@@ -42,6 +41,8 @@ class Score:
         update: for scores that compare rows with each other: as `compute`, with `former` (dict of its columns for the rows
             as they were, -1 or NULL for new ones) and `is_new` (bool, shape (n,)) before the settings; gives what `compute`
             gives, and compares only pairs with a new row. Called when rows were added and none was changed or removed.
+        label: setting that an instance is named after: with `prefer`, the column `x_easy` is x with `prefer: easy`.
+        named_by: positional parameters that are columns which a setting names, and that setting.
     """
 
     compute: Callable[..., Values | dict[str, Values]]
@@ -52,6 +53,8 @@ class Score:
     scope: Literal["sample", "cluster", "pool"] = "sample"
     is_on_demand: bool = False
     update: Callable[..., Values | dict[str, Values]] | None = None
+    label: str | None = None
+    named_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, inspect.Parameter]:
@@ -77,9 +80,10 @@ class Summary:
         compute: like a score's, of the rows of one shard; returns a few rows, as a dict of arrays by column name.
         merge: takes the columns of any number of such results, concatenated in any order, and the same settings; returns
             one of the same form. Merging is associative and commutative, so shards may come in any order.
-        columns: what it makes.
+        columns: what it makes; binary ones are vectors of little-endian float16.
         source: paper, or reference code with commit.
         version: raised when the numbers change, never otherwise.
+        is_frozen: made once for an encoder; rows that come or go later do not make it out of date.
     """
 
     compute: Callable[..., dict[str, Values]]
@@ -87,6 +91,8 @@ class Summary:
     columns: tuple[Column, ...]
     source: str
     version: str
+    is_frozen: bool = False
+    named_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, inspect.Parameter]:
@@ -115,12 +121,16 @@ class Condition:
 
 @dataclass(frozen=True)
 class Fraction:
-    """The best share of a population; it becomes a `Condition` once the population's cut is known."""
+    """The best share of a population; it becomes a `Condition` once the population's cut is known.
+
+    `is_parity` keeps one row more and every row equal to the last one, as DataComp does.
+    """
 
     column: str
     fraction: float
     keep: Literal["high", "low"]
     over: Literal["source", "pool"]
+    is_parity: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,91 +172,6 @@ class Shorthand:
     def summary(self) -> str:
         """First line of the docstring."""
         return (inspect.getdoc(self.entries) or "").partition("\n")[0]
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One filter with its settings, and the conditions that they mean."""
-
-    name: str
-    parameters: Mapping[str, Parameter]
-    version: str
-    conditions: tuple[Condition | Fraction, ...]
-
-
-@dataclass(frozen=True)
-class AllOf:
-    """Passes when every part passes; the first that does not is the reason."""
-
-    parts: tuple["Keep", ...]
-
-
-@dataclass(frozen=True)
-class AnyOf:
-    """Passes when one part passes."""
-
-    parts: tuple["Keep", ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    """Passes when the part does not; a NULL inside passes neither way."""
-
-    part: "Keep"
-
-
-Keep = Leaf | AllOf | AnyOf | Not
-
-
-def leaves(keep: Keep) -> list[Leaf]:
-    """All filters of a tree, left to right."""
-    match keep:
-        case Leaf():
-            return [keep]
-        case Not(part):
-            return leaves(part)
-        case AllOf(parts) | AnyOf(parts):
-            return [leaf for part in parts for leaf in leaves(part)]
-
-
-def fractions(keep: Keep) -> list[Fraction]:
-    """All fractions of a tree, left to right, each once."""
-    found = [c for leaf in leaves(keep) for c in leaf.conditions if isinstance(c, Fraction)]
-    return list(dict.fromkeys(found))
-
-
-def with_cuts(keep: Keep, cuts: Mapping[Fraction, Condition]) -> Keep:
-    """The same tree with every fraction replaced by the condition that its cut means.
-
-    Raises:
-        SchemaError: a fraction has no cut.
-    """
-    match keep:
-        case Leaf():
-            missing = [c for c in keep.conditions if isinstance(c, Fraction) and c not in cuts]
-            if missing:
-                raise SchemaError(f"filter {keep.name!r} needs the cut of {missing[0]}; given: {list(cuts)}")
-            conditions = tuple(cuts[c] if isinstance(c, Fraction) else c for c in keep.conditions)
-            return Leaf(keep.name, keep.parameters, keep.version, conditions)
-        case Not(part):
-            return Not(with_cuts(part, cuts))
-        case AllOf(parts):
-            return AllOf(tuple(with_cuts(part, cuts) for part in parts))
-        case AnyOf(parts):
-            return AnyOf(tuple(with_cuts(part, cuts) for part in parts))
-
-
-def describe(keep: Keep) -> dict[str, object]:
-    """A tree as plain JSON values: what a subset's parameters are, for fingerprints and for people."""
-    match keep:
-        case Leaf():
-            return {"filter": keep.name, "version": keep.version, **keep.parameters}
-        case Not(part):
-            return {"not": describe(part)}
-        case AllOf(parts):
-            return {"all": [describe(part) for part in parts]}
-        case AnyOf(parts):
-            return {"any": [describe(part) for part in parts]}
 
 
 def _settings(function: Callable[..., object]) -> dict[str, inspect.Parameter]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+Key = tuple[str, ...]  # name of an asset in parts, such as ("scores", "clip_score"); joined by / it is its table's place
+
 
 @dataclass(frozen=True)
 class Column:
@@ -190,6 +192,17 @@ CLUSTER_DRIFT = Table(
     is_sharded=False,
 )
 
+TARGET_EMBEDDINGS = Table(
+    (
+        Column("target_file", pa.string(), "picture's path in the target set's folder"),
+        Column("target_class", pa.string(), "folder that it lies in; empty at the top"),
+        Column("target_sha256", pa.binary(), "sha256 of its bytes"),
+        Column("target_embedding", pa.binary(), "CLIP image vector, L2 norm 1, little-endian float16", is_nullable=True),
+        REASON,
+    ),
+    is_sharded=False,
+)
+
 CUT = Table(
     (
         Column("fraction", pa.float64(), "share to keep of the rows that have a value"),
@@ -233,3 +246,8 @@ def score_table(columns: tuple[Column, ...]) -> Table:
     """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
     own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
     return Table((SHARD, ROW, *own, REASON))
+
+
+def summary_table(columns: tuple[Column, ...]) -> Table:
+    """Table of a summary: a few rows about all shards."""
+    return Table(columns, is_sharded=False)

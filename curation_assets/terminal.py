@@ -1,8 +1,10 @@
 """How the command line shows results: tables and trees on standard output, progress and errors on standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from .assets.preview import Preview
     from .assets.status import ArtifactStatus, Funnel
     from .demo.scoring import Caught
+    from .methods import Method
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -162,3 +165,31 @@ def _duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def print_methods(methods: "Sequence[Method]") -> None:
+    """Scores and filters, one below the other, with their settings; thresholds on columns stand with their scores."""
+    for method in methods:
+        if method.kind == "threshold":
+            continue
+        scope = f" of {method.scope} scope" if method.scope else ""
+        out.print(f"[bold]{escape(method.name)}[/]  [dim]{method.kind}{scope}[/]\n    {escape(method.summary)}")
+        for column, meaning in method.columns.items():
+            out.print(f"    [green]{escape(column)}[/]: {escape(meaning)}")
+        for setting in method.settings:
+            given = f"{setting.name} = {escape(repr(setting.default))}"
+            out.print(f"    {given}  [dim]{escape(setting.allowed)}[/]: {escape(setting.meaning)}")
+        if method.stands_for:
+            out.print(f"    stands for {escape(json.dumps(list(method.stands_for)))}")
+        out.print(f"    [dim]{escape(method.source)}[/]")
+    out.print("\nEvery numeric column is a filter, too: {column: {min, max}}, or {column: {top_fraction, over}}")
+
+
+def ui_command(folder: Path) -> str:
+    """What opens the instance that the demo's runs are in."""
+    if folder.resolve() == Path.cwd() and Path("Makefile").is_file():
+        return "make ui"
+    home = os.environ["DAGSTER_HOME"]
+    return (
+        f"DAGSTER_HOME={home} CURATION_RECIPE={folder.resolve() / 'curation.yaml'} dagster dev -m curation_assets.definitions"
+    )

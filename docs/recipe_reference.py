@@ -8,9 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from curation_assets.recipe_keep import known_filters
-from curation_assets.recipe_sections import Automation, Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset
-from curation_assets.scores import all_scores
+from curation_assets.methods import Method, all_methods
+from curation_assets.recipe_sections import Automation, Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset, Target
 
 PAGE = Path(__file__).parent / "recipe.md"
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -19,6 +18,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("encoder", Encoder),
     ("filter_network", FilterNetwork),
     ("clusters", Clusters),
+    ("targets.NAME", Target),
     ("subsets.NAME", Subset),
     ("automation", Automation),
 )
@@ -26,6 +26,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def recipe_reference() -> str:
     """The page: every key of the recipe, every filter with its settings, every score with its columns."""
+    methods = all_methods()
     parts = [
         "# The recipe",
         "Made by `python docs/recipe_reference.py`; do not edit by hand. Paths are relative to the recipe's folder.",
@@ -34,9 +35,14 @@ def recipe_reference() -> str:
         "## Filters",
         "An entry of `keep` is a name, `{name: {settings}}`, or one of `{any: [...]}`, `{all: [...]}`, `{not: entry}`. A NULL "
         "score never passes, not even inside `not`.",
-        _table(("filter", "settings", "what it keeps", "source"), [_filter(name) for name in known_filters()]),
+        _table(("filter", "settings", "what it keeps", "source"), [_filter(m) for m in methods if m.kind == "filter"]),
+        "Every numeric column of a score is a filter under its own name, too, with these settings:",
+        _table(("settings",), [(_settings(next(m for m in methods if m.kind == "threshold")),)]),
         "## Scores",
-        _table(("score", "columns", "what it measures", "source"), [_score(name) for name in all_scores()]),
+        _table(
+            ("score", "rows needed together", "columns", "settings", "what it measures", "source"),
+            [_score(m) for m in methods if m.kind == "score"],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -69,16 +75,17 @@ def _default(field: FieldInfo) -> str:
     return "" if field.default is PydanticUndefined else f"`{field.default!r}`"
 
 
-def _filter(name: str) -> tuple[str, ...]:
-    declared = known_filters()[name]
-    settings = [f"`{p.name}` = `{p.default!r}`" for p in inspect.signature(declared.conditions).parameters.values()]
-    return (f"`{name}`", ", ".join(settings), declared.summary, declared.source)
+def _filter(method: Method) -> tuple[str, ...]:
+    return (f"`{method.name}`", _settings(method), method.summary, method.source)
 
 
-def _score(name: str) -> tuple[str, ...]:
-    score = all_scores()[name]
-    columns = "; ".join(f"`{c.name}`: {c.meaning}" for c in score.columns)
-    return (f"`{name}`", columns, score.summary, score.source)
+def _score(method: Method) -> tuple[str, ...]:
+    columns = "; ".join(f"`{name}`: {meaning}" for name, meaning in method.columns.items())
+    return (f"`{method.name}`", method.scope, columns, _settings(method), method.summary, method.source)
+
+
+def _settings(method: Method) -> str:
+    return "; ".join(f"`{s.name}` = `{s.default!r}` ({s.allowed}): {s.meaning}" for s in method.settings)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

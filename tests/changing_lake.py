@@ -21,8 +21,8 @@ from deltalake import DeltaTable
 from PIL import Image
 
 from curation_assets.assets.state import State
-from curation_assets.graph import partitions
 from curation_assets.lineage.freshness import partition_name
+from curation_assets.nodes import partitions
 from resources.delta import Lake, Part
 from tests.small_project import TinyEncoder
 

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation_assets.errors import RecipeError, SchemaError
-from curation_assets.graph import Graph, Key, Node, build_graph, column_owners, cut_key, partitions, score_node
+from curation_assets.graph import build_graph
+from curation_assets.instances import Instances
+from curation_assets.nodes import Graph, Node, column_owners, cut_key, partitions
 from curation_assets.recipe import check_recipe, load_recipe
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
-from curation_assets.tables import MEASURED
+from curation_assets.tables import Key
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "graph.json"
@@ -90,21 +92,21 @@ def test_any_chain_of_subsets_is_ordered(order: list[str], sources: list[int]):
 
 def test_inputs_of_scores_own_the_columns_that_they_ask_for():
     graph = build_graph(DEFAULT)
-    for name, score in all_scores().items():
-        node = graph.get(("scores", name)) or score_node(name, score)
-        given_columns = {
-            column for key in node.inputs for column in (graph[key].table if key in graph else MEASURED[key[0]]).names
-        }
-        assert set(score.inputs) <= given_columns
+    nodes = [node for node in graph.values() if node.key[0] == "scores"]
+    for node in nodes:
+        for source in node.instance.sources.values():
+            assert set(source.columns) <= set(graph[source.key].table.names)
+            assert source.key in node.inputs
         assert node.inputs[0] == ("raw_pool",), "rows are aligned by the pool"
-    assert set(column_owners()) == {column.name for score in all_scores().values() for column in score.columns}
+    assert set(column_owners(graph)) == {column.name for node in nodes for column in node.instance.columns}
 
 
 def test_a_score_of_unknown_columns_lists_the_known_ones():
     score = Score(compute=lambda probs, text: probs, columns=(), source="made up", version="1")
-    with pytest.raises(SchemaError, match=r"score 'el2n' asks for unknown columns \['probs'\]; known: .*'text'") as caught:
-        score_node("el2n", score)
-    assert all(repr(name) in str(caught.value) for table in MEASURED.values() for name in table.names)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(all_scores(), "el2n", score)
+        with pytest.raises(SchemaError, match=r"score 'el2n' asks for 'probs', but there is no such column; known: .*text"):
+            Instances({}, ()).score("el2n")
 
 
 DATACOMP = """

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from curation_assets.errors import ArgumentError, RecipeError
+from curation_assets.keep import describe
 from curation_assets.recipe import Recipe, check_recipe
 from curation_assets.recipe_override import ParameterChange, overridden, parameter_changes, subset_chain
-from curation_assets.spec import describe
 
 CONTENT = """
 pool: {path: pool/*.tar}

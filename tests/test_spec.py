@@ -7,21 +7,8 @@ import pyarrow as pa
 import pytest
 
 from curation_assets.errors import SchemaError
-from curation_assets.spec import (
-    AllOf,
-    AnyOf,
-    Condition,
-    Filter,
-    Fraction,
-    Keep,
-    Leaf,
-    Not,
-    Score,
-    describe,
-    fractions,
-    leaves,
-    with_cuts,
-)
+from curation_assets.keep import AllOf, AnyOf, Keep, Leaf, Not, describe, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Filter, Fraction, Score
 from curation_assets.tables import Column
 
 BEST = Fraction("clip_score", 0.3, "high", "pool")

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.errors import SchemaError
-from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Keep, Leaf, Not, leaves
+from curation_assets.keep import AllOf, AnyOf, Keep, Leaf, Not, leaves
+from curation_assets.spec import Condition, Fraction
 
 
 @dataclass(frozen=True)

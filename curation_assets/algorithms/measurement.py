@@ -12,14 +12,22 @@ from curation_assets.tables import Column
 
 from .vectors import from_binary
 
+IS_NEW = "is_new"
 
-def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | None = None) -> dict[str, pa.Array]:
+
+def measure(
+    score: Score,
+    inputs: Mapping[str, pa.Array],
+    reason: pa.Array | None = None,
+    former: Mapping[str, pa.Array] | None = None,
+) -> dict[str, pa.Array]:
     """Compute a score for the rows that have all inputs.
 
     Args:
         score: what to compute.
         inputs: the score's input columns, n rows each; embeddings as little-endian float16 bytes.
         reason: why an input is NULL, string, n rows; None when no input keeps reasons.
+        former: the score's columns as they were, NULL for new rows, and `is_new`, bool, n rows each; None to begin anew.
 
     Returns:
         The score's columns and `reason`, n rows each: a row without a value has the reason why.
@@ -32,7 +40,13 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
     for column in inputs.values():
         is_complete &= pc.is_valid(column).to_numpy(zero_copy_only=False)
     chosen = pa.array(np.flatnonzero(is_complete))
-    computed = score.compute(*(_argument(name, inputs[name].take(chosen)) for name in score.inputs)) if len(chosen) else {}
+    arguments = [row_argument(name, inputs[name].take(chosen)) for name in score.inputs] if len(chosen) else []
+    if arguments and former is not None:
+        known = {column.name: _known(former[column.name].take(chosen)) for column in score.columns}
+        is_new = former[IS_NEW].take(chosen).to_numpy(zero_copy_only=False)
+        computed = score.update(*arguments, known, is_new)
+    else:
+        computed = score.compute(*arguments) if arguments else {}
     by_name = computed if isinstance(computed, dict) else {score.columns[0].name: computed}
     columns = {}
     is_measured = is_complete.copy()
@@ -42,10 +56,17 @@ def measure(score: Score, inputs: Mapping[str, pa.Array], reason: pa.Array | Non
     return {**columns, "reason": _reasons(is_complete, is_measured, reason)}
 
 
-def _argument(name: str, column: pa.Array) -> np.ndarray:
+def row_argument(name: str, column: pa.Array) -> np.ndarray:
     """Embeddings as a matrix; every other column, digests included, as it is."""
     if name.endswith("_embedding"):
         return from_binary(column, "<f2")
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _known(column: pa.Array) -> np.ndarray:
+    """Former values; those of new rows are -1, or None where the column is no number."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        column = column.fill_null(-1)
     return column.to_numpy(zero_copy_only=False)
 
 

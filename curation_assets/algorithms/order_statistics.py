@@ -16,6 +16,7 @@ import numpy as np
 
 from curation_assets.errors import LakeError, SchemaError
 
+from .histogram import Histogram, histogram
 from .identity import uid_order
 
 End = Literal["high", "low"]
@@ -27,11 +28,12 @@ Population = Callable[[], Iterable[Shard]]
 Ranges = tuple[tuple[int, int], ...]
 
 _SIGN, _ALL_BITS, _ANY_WORD = 2**63, 2**64 - 1, (0, 2**64 - 1)
+_LAST_UID = (2**64 - 1, 2**64 - 1)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The last row kept. `value` is None when no row is kept; the uid halves are unsigned."""
+    """The last row kept. `value` is None when no row is kept; the uid halves are unsigned, the largest where all ties pass."""
 
     population: int
     rows: int
@@ -39,53 +41,19 @@ class Cut:
     last_uid: tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """How many words share their leading bits: a bucket is `word >> shift`. Only buckets with words are held, ascending.
-
-    `shift` is the smallest with which at most `most` buckets are left, so a few different words are counted one by one.
-    `a + b` is the histogram of both sets of words, whichever way they were split: + is commutative and associative.
-    `least` and `greatest` are the extreme words of a bucket (uint64), equal where all its words are; `rows` is int64.
-    """
-
-    most: int
-    shift: int
-    least: np.ndarray
-    greatest: np.ndarray
-    rows: np.ndarray
-
-    def __add__(self, other: "Histogram") -> "Histogram":
-        least = np.concatenate([self.least, other.least])
-        order = np.argsort(least, kind="stable")  # merges two sorted runs, so it is linear
-        least, most = least[order], min(self.most, other.most)
-        shift, starts = _buckets(least, most, max(self.shift, other.shift))
-        greatest = np.maximum.reduceat(np.concatenate([self.greatest, other.greatest])[order], starts)
-        rows = np.add.reduceat(np.concatenate([self.rows, other.rows])[order], starts)
-        return Histogram(most, shift, least[starts], greatest, rows)
-
-
-def histogram(words: np.ndarray, most: int) -> Histogram:
-    """Histogram of uint64 words, shape (n,), in at most `most` buckets (2 or more)."""
-    words = np.sort(words)
-    shift, starts = _buckets(words, most, 0)
-    ends = np.append(starts[1:], len(words))[: len(starts)]
-    return Histogram(most, shift, words[starts], words[ends - 1], ends - starts)
-
-
-def _buckets(words: np.ndarray, most: int, shift: int) -> tuple[int, np.ndarray]:
-    """Shift that is needed, at least the one given, and where in the sorted words each bucket starts."""
-    differing = words[1:] ^ words[:-1]  # neighbours are in different buckets where this is 2**shift or more
-    if len(differing) >= most:
-        shift = max(shift, int(np.partition(differing, -most)[-most]).bit_length())
-    return shift, np.flatnonzero(np.concatenate([np.ones(min(1, len(words)), bool), differing >= 2**shift]))
-
-
 def fraction_rows(fraction: float, population: int) -> int:
     """How many rows a fraction keeps: floor(fraction * population + 1e-9), so that 0.29 of 100 is 29."""
     return min(population, math.floor(fraction * population + 1e-9))
 
 
-def fraction_cut(value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, fraction: float, keep: End = "high") -> Cut:
+def parity_rank(fraction: float, population: int) -> int:
+    """Rank, from 1, of the last value that DataComp keeps: one row more than the fraction; all rows for fraction 1."""
+    return min(population, int(population * fraction) + 1)
+
+
+def fraction_cut(
+    value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, fraction: float, keep: End = "high", *, is_parity: bool = False
+) -> Cut:
     """Cut that keeps exactly the best fraction of the rows that have a value, all of them in memory.
 
     Args:
@@ -94,6 +62,7 @@ def fraction_cut(value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, frac
         uid_lo: int64, shape (n,).
         fraction: share to keep, in [0, 1].
         keep: which end is best.
+        is_parity: keep one row more, and every row equal to the last one, as DataComp does.
 
     Returns:
         The cut; its value is that of the last row kept, exactly (0.0 for -0.0, which equals it).
@@ -103,7 +72,7 @@ def fraction_cut(value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, frac
 
     Source:
         Gadre et al. 2023, DataComp, arXiv:2304.14108, section 4 (CLIP score top 30 %). The reference keeps one row more
-        than the fraction and every tie (`baselines/utils.py` get_threshold); here the count is exact.
+        than the fraction and every tie (`baselines/utils.py` get_threshold); here the count is exact unless `is_parity`.
 
     Example:
         >>> fraction_cut(np.float32([0.5, 0.25, 0.5, 1]), np.array([7, 8, -9, 9]), np.zeros(4, int), 0.5)
@@ -111,12 +80,21 @@ def fraction_cut(value: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, frac
     """
     shard = _measured((value, uid_hi, uid_lo))
     total = len(shard[0])
-    rows = fraction_rows(fraction, total)
-    return Cut(total, rows, *_last_kept(shard, rows, keep)) if rows else Cut(total, 0, None, (0, 0))
+    rows = parity_rank(fraction, total) if is_parity else fraction_rows(fraction, total)
+    if not rows:
+        return Cut(total, 0, None, (0, 0))
+    exact = Cut(total, rows, *_last_kept(shard, rows, keep))
+    return _with_ties(exact, 0, shard[0], keep) if is_parity else exact
 
 
 def streamed_cut(
-    population: Population, fraction: float, keep: End = "high", *, most_candidates: int = 10**6, most_buckets: int = 2**16
+    population: Population,
+    fraction: float,
+    keep: End = "high",
+    *,
+    is_parity: bool = False,
+    most_candidates: int = 10**6,
+    most_buckets: int = 2**16,
 ) -> Cut:
     """The cut of `fraction_cut` over any number of shards, without holding them all.
 
@@ -128,6 +106,7 @@ def streamed_cut(
         population: called once per pass. Shards may differ in their type of number: float64 holds them all exactly.
         fraction: share to keep, in [0, 1].
         keep: which end is best.
+        is_parity: keep one row more, and every row equal to the last one, as DataComp does.
         most_candidates: rows compared in memory at the end; changes memory and passes, never the result.
         most_buckets: counters of a pass, at least 2; changes memory and passes, never the result.
 
@@ -146,19 +125,24 @@ def streamed_cut(
     """
     counts = _counted(population, keep, (_ANY_WORD,), most_buckets)
     total = int(counts.rows.sum())
-    rows = fraction_rows(fraction, total)
+    rows = parity_rank(fraction, total) if is_parity else fraction_rows(fraction, total)
     if not rows:
         return Cut(total, 0, None, (0, 0))
-    search = _Search((_ANY_WORD,), total, rows).narrowed(counts)
+    search = _Search((_ANY_WORD,), total, rows, words=1 if is_parity else 3).narrowed(counts)
     while search.rows > most_candidates and not search.is_settled:
         search = search.narrowed(_counted(population, keep, search.ranges, most_buckets))
+    better = rows - search.rank
     if search.is_settled:
-        (word, _), (high, _), (low, _) = search.ranges
-        return Cut(total, rows, _word_value(word, keep), (high, low))
+        (word, _), *uid = search.ranges
+        value = _word_value(word, keep)
+        return (
+            Cut(total, better + search.rows, value, _LAST_UID) if is_parity else Cut(total, rows, value, (uid[0][0], uid[1][0]))
+        )
     parts = [_candidates(shard, keep, search.ranges)[0] for shard in population()]
     search.check(sum(len(value) for value, _, _ in parts))
     candidates = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-    return Cut(total, rows, *_last_kept(candidates, search.rank, keep))
+    exact = Cut(total, rows, *_last_kept(candidates, search.rank, keep))
+    return _with_ties(exact, better, candidates[0], keep) if is_parity else exact
 
 
 def value_words(value: np.ndarray, keep: End) -> np.ndarray:
@@ -176,16 +160,20 @@ def _word_value(word: int, keep: End) -> float:
 
 @dataclass(frozen=True)
 class _Search:
-    """The rows among which the last one kept is: where their words lie, how many, and its rank among them (from 1)."""
+    """The rows among which the last one kept is: where their words lie, how many, and its rank among them (from 1).
+
+    `words` of a row decide: all three, or the value's alone.
+    """
 
     ranges: Ranges
     rows: int
     rank: int
+    words: int
 
     @property
     def is_settled(self) -> bool:
-        """Whether all three words are known, so that the rows cannot be told apart."""
-        return len(self.ranges) == 3 and self.ranges[-1][0] == self.ranges[-1][1]
+        """Whether all words are known, so that the rows cannot be told apart."""
+        return len(self.ranges) == self.words and self.ranges[-1][0] == self.ranges[-1][1]
 
     def narrowed(self, counts: Histogram) -> "_Search":
         """The search in the bucket of the last row kept; on to the next word where a bucket has a single one."""
@@ -193,8 +181,9 @@ class _Search:
         self.check(int(ranked[-1]) if len(ranked) else 0)
         at = int(np.searchsorted(ranked, self.rank))
         least, greatest, rows = int(counts.least[at]), int(counts.greatest[at]), int(counts.rows[at])
-        further = (_ANY_WORD,) if least == greatest and len(self.ranges) < 3 else ()
-        return _Search((*self.ranges[:-1], (least, greatest), *further), rows, self.rank - int(ranked[at]) + rows)
+        further = (_ANY_WORD,) if least == greatest and len(self.ranges) < self.words else ()
+        rank = self.rank - int(ranked[at]) + rows
+        return _Search((*self.ranges[:-1], (least, greatest), *further), rows, rank, self.words)
 
     def check(self, rows: int) -> None:
         if rows != self.rows:
@@ -246,3 +235,9 @@ def _last_kept(shard: Shard, rows: int, keep: End) -> tuple[float, tuple[int, in
     ties = np.flatnonzero(value == threshold)
     last = ties[uid_order(uid_hi[ties], uid_lo[ties])][rows - better - 1]
     return float(threshold) + 0.0, (int(uid_hi[last].view(np.uint64)), int(uid_lo[last].view(np.uint64)))
+
+
+def _with_ties(exact: Cut, better: int, value: np.ndarray, keep: End) -> Cut:
+    """A cut with every row that equals its last one; `better` rows are not among the values and better than all of them."""
+    is_kept = value >= exact.value if keep == "high" else value <= exact.value
+    return Cut(exact.population, better + int(np.count_nonzero(is_kept)), exact.value, _LAST_UID)

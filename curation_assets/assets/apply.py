@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from curation_assets.algorithms.inert import inert
-from curation_assets.graph import Key, partitions
 from curation_assets.lineage.freshness import input_partitions, partition_name
 from curation_assets.lineage.planning import Planned
+from curation_assets.nodes import partitions
+from curation_assets.tables import Key
 
 from .failures import Failures, read_failures, write_failures
 from .partitions import shards_def

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 
 from curation_assets.algorithms.inert import inert
-from curation_assets.graph import Key
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.tables import Key
 from resources.delta import Part
 
 from .events import WARNINGS, input_pointers, log_checks, log_materialization, materialize_result

@@ -18,6 +18,8 @@ from .pool import pool_assets
 from .scores import score_assets
 from .sensors import automation_definitions
 from .subsets import subset_assets
+from .summaries import summary_assets
+from .targets import target_assets
 
 
 def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -36,6 +38,8 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         *filter_network_assets(recipe, graph),
         *encoder_assets(recipe, graph),
         *cluster_assets(recipe, graph),
+        *target_assets(recipe, graph),
+        *summary_assets(recipe, graph),
         *score_assets(recipe, graph),
         *subset_assets(recipe, graph),
     ]

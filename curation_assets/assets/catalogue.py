@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from curation_assets.algorithms.digest import json_digest
-from curation_assets.graph import Graph, Key, Node
-from curation_assets.tables import Table
+from curation_assets.nodes import Graph, Node
+from curation_assets.tables import Key, Table
 
 from .partitions import shards_def
 
@@ -22,6 +22,8 @@ _KINDS = {
     "centroids": {"deltalake", "faiss"},
     "cluster_assignments": {"deltalake", "faiss"},
     "cluster_drift": {"deltalake", "numpy"},
+    "targets": {"deltalake", "pytorch"},
+    "summaries": {"deltalake", "numpy"},
     "scores": {"deltalake", "numpy"},
     "cuts": {"deltalake", "numpy"},
     "subsets": {"deltalake", "pyarrow"},

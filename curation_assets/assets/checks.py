@@ -6,8 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.inert import inert
-from curation_assets.graph import Key
-from curation_assets.tables import Column
+from curation_assets.tables import Column, Key
 
 
 def accounting(key: Key, rows_in: int, rows_out: int, by_reason: dict[str, int]) -> dg.AssetCheckResult:

@@ -7,8 +7,9 @@ import pyarrow.compute as pc
 
 from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.delta import Lake
 from resources.kmeans import KMeans
 

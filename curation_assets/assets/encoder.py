@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.clip import ClipEncoder
 from resources.decode import ImageBytes
 from resources.delta import Lake
@@ -96,7 +97,7 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
                 pool = step.read(_POOL, ["row"])
                 draft, metadata = stored_embeddings(step, pool["row"], recipe.file.encoder.features)
                 return [Made(draft, metadata, _embedding_checks(draft, pool))]
-            loaded = _recorded_encoder(step, clip)
+            loaded = recorded_encoder(step, clip)
             pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
             reuse = find_reusable(step, {_POOL: ["image_sha256", "text"]})
             columns = reuse.completed(lambda fresh: _embed(step, loaded, pool.take(fresh), context.log.info))
@@ -111,7 +112,7 @@ def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     return embeddings
 
 
-def _recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
+def recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
     """The encoder that the asset `encoder` names, loaded.
 
     Raises:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from curation_assets.graph import Node
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.nodes import Node
 
 from .catalogue import code_version
 from .state import State

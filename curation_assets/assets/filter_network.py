@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from curation_assets.algorithms.sampling import keyed_sample
 from curation_assets.errors import EncoderError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.delta import Lake
 from resources.training import TrainedNetwork, TrainingSettings, train_clip
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from glob import glob, has_magic
 from pathlib import Path
@@ -78,6 +79,18 @@ def _stamp(path: Path) -> str:
         return f"{status.st_size}:{status.st_mtime_ns}" if os.access(path, os.R_OK) else "unreadable: Permission denied"
     except OSError as error:
         return f"unreadable: {error.strerror}"
+
+
+def outside_stamps(recipe: Recipe, paths: Iterable[str]) -> dict[str, str]:
+    """Stamps of files, and of all files below folders, outside the lake; paths are relative to the recipe's folder."""
+    stamps: dict[str, str] = {}
+    for path in (recipe.folder / path for path in paths):
+        if path.is_dir():
+            below = {k: v for file in sorted(path.rglob("*")) if file.is_file() for k, v in file_stamp(recipe, file).items()}
+            stamps[f"folder:{stored_path(recipe, path)}"] = json_digest(below)
+        else:
+            stamps |= file_stamp(recipe, path)
+    return stamps
 
 
 def stored_path(recipe: Recipe, path: Path) -> str:

@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from curation_assets.errors import ArgumentError
-from curation_assets.graph import Key, partitions
 from curation_assets.lineage.freshness import Partition, input_partitions
 from curation_assets.lineage.planning import Planned
+from curation_assets.nodes import partitions
+from curation_assets.tables import Key
 
 from .failures import Failures, read_failures
 from .state import State

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from curation_assets.graph import Key
 from curation_assets.lineage.freshness import input_partitions
 from curation_assets.lineage.planning import Planned
+from curation_assets.tables import Key
 
 from .plan import Cost, Plan
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.errors import PoolError
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Pool
-from curation_assets.tables import POOL_SCORES, RAW_POOL
+from curation_assets.tables import POOL_SCORES, RAW_POOL, Key
 from resources.datacomp import read_datacomp
 from resources.delta import Lake
 from resources.image_folder import read_folder

@@ -10,11 +10,13 @@ import pyarrow as pa
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.algorithms.order_statistics import fraction_cut
 from curation_assets.errors import LakeError
-from curation_assets.graph import Graph, Key, column_owners
+from curation_assets.keep import fractions, leaves, with_cuts
 from curation_assets.lineage.freshness import partition_name
+from curation_assets.nodes import Graph, column_owners
 from curation_assets.recipe import SubsetPlan
 from curation_assets.recipe_override import ParameterChange, overridden, parameter_changes, subset_chain
-from curation_assets.spec import Condition, Fraction, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Fraction
+from curation_assets.tables import Key
 
 from .catalogue import reason_counts
 from .project import Project
@@ -82,7 +84,7 @@ class _Stored:
         Raises:
             LakeError: a row is missing there.
         """
-        owners = column_owners()
+        owners = column_owners(self.state.project.graph)
         found: dict[str, pa.Array] = {}
         for owner in dict.fromkeys(owners[column] for column in columns):
             own = [column for column in dict.fromkeys(columns) if owners[column] == owner]
@@ -118,7 +120,7 @@ def preview(project: Project, subset: str, settings: Sequence[str]) -> Preview:
     first = next((i for i, plan in enumerate(chain) if plan.name in edited), len(chain) - 1)
     plans = chain[first:]
     source: Key = _POOL if plans[0].source is None else ("subsets", plans[0].source)
-    scores = _scores(plans)
+    scores = _scores(plans, project.graph)
     needed = list(dict.fromkeys([_POOL, source, *scores]))
     state = read_state(project)
     stored = _Stored(state, _usable_shards(state, needed))
@@ -143,10 +145,17 @@ def preview(project: Project, subset: str, settings: Sequence[str]) -> Preview:
     )
 
 
-def _scores(plans: list[SubsetPlan]) -> list[Key]:
-    owners = column_owners()
-    conditions = [condition for plan in plans for leaf in leaves(plan.keep) for condition in leaf.conditions]
-    return list(dict.fromkeys(owners[condition.column] for condition in conditions))
+def _scores(plans: list[SubsetPlan], graph: Graph) -> list[Key]:
+    """The scores that the filters read.
+
+    Raises:
+        LakeError: the changed parameters ask for a score that has not been made.
+    """
+    owners = column_owners(graph)
+    columns = [condition.column for plan in plans for leaf in leaves(plan.keep) for condition in leaf.conditions]
+    if missing := [column for column in columns if column not in owners]:
+        raise LakeError(f"the preview needs {missing[0]}, which no subset of the recipe as it is filters by; edit it instead")
+    return list(dict.fromkeys(owners[column] for column in columns))
 
 
 def _usable_shards(state: State, needed: list[Key]) -> list[str]:
@@ -213,7 +222,8 @@ def _cut(stored: _Stored, fraction: Fraction, rows_of: RowsOf) -> Condition:
         rows = stored.read(_POOL, shard, _UID) if fraction.over == "pool" else rows_of(shard)
         value = stored.scores([fraction.column], rows, shard)[fraction.column].to_numpy(zero_copy_only=False)
         parts.append((value, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()))
-    found = fraction_cut(*(np.concatenate(part) for part in zip(*parts, strict=True)), fraction.fraction, fraction.keep)
+    population = (np.concatenate(part) for part in zip(*parts, strict=True))
+    found = fraction_cut(*population, fraction.fraction, fraction.keep, is_parity=fraction.is_parity)
     comparison, nothing = (">=", np.inf) if fraction.keep == "high" else ("<=", -np.inf)
     return Condition(fraction.column, comparison, nothing if found.value is None else found.value, found.last_uid)
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from curation_assets.graph import Graph, Key, build_graph
+from curation_assets.graph import build_graph
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
+from curation_assets.tables import Key
 from resources.delta import Lake
 from resources.snapshot import Records
 

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation_assets.graph import Key
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.tables import Key
 
 from .step import Step
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from curation_assets.graph import Graph, Key
 from curation_assets.lineage.freshness import partition_name
+from curation_assets.nodes import Graph
+from curation_assets.tables import Key
 
 from .batch import FAILED_PARTITIONS, SHARDS_TAG
 

@@ -4,19 +4,19 @@ import dagster as dg
 import pyarrow as pa
 
 from curation_assets.algorithms.measurement import measure
-from curation_assets.graph import Graph, Key
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
-from curation_assets.scores import all_scores
 from curation_assets.spec import Score
+from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .batch import run_steps
 from .catalogue import most_frequent, reason_counts
 from .checks import alignment, bounds
-from .cluster_scores import cluster_score_asset
+from .gathering_scores import gathering_score_asset
 from .project import Project
 from .reuse import find_reusable
-from .score_columns import columns_by_owner, score_asset, score_inputs, summaries
+from .score_columns import bound_score, columns_by_owner, score_asset, score_inputs, summaries
 from .step import Made, Step
 
 _POOL: Key = ("raw_pool",)
@@ -24,19 +24,18 @@ _POOL: Key = ("raw_pool",)
 
 def score_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
     """One asset per score that the graph has."""
-    asset_of = {"sample": _score_asset, "cluster": cluster_score_asset}
-    known = {name: score for name, score in all_scores().items() if ("scores", name) in graph}
-    return [asset_of[score.scope](name, score, recipe, graph) for name, score in known.items()]
+    nodes = [node for node in graph.values() if node.key[0] == "scores"]
+    return [(gathering_score_asset if node.gathers else _score_asset)(node.key, recipe, graph) for node in nodes]
 
 
-def _score_asset(name: str, score: Score, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
-    key: Key = ("scores", name)
+def _score_asset(key: Key, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    name = key[-1]
 
-    @score_asset(key, score, graph)
+    @score_asset(key, graph)
     def asset(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
-            inputs = score_inputs(step, score)
-            reuse = find_reusable(step, columns_by_owner(score))
+            score, inputs = bound_score(step), score_inputs(step)
+            reuse = find_reusable(step, columns_by_owner(step))
             columns = reuse.completed(lambda fresh: _measured(score, inputs.take(fresh)))
             draft = step.draft(key, {"row": inputs["row"], **columns}, reuse.facts)
             reasons = reason_counts(columns["reason"].to_pylist())

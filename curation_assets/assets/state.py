@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation_assets.errors import PoolError
-from curation_assets.graph import Key, Node
 from curation_assets.lineage.freshness import Partition
 from curation_assets.lineage.planning import FAILED_CHECKS, Planned, Situation, data_versions
+from curation_assets.nodes import Node
+from curation_assets.tables import Key
 from resources.snapshot import Records, Snapshot
 
-from .partitions import feature_stamp, file_stamp, shard_files, shard_stamp
+from .partitions import feature_stamp, file_stamp, outside_stamps, shard_files, shard_stamp
 from .project import Project
 
 _POOL: Key = ("raw_pool",)
@@ -67,6 +68,8 @@ class State:
         checkpoint = self.project.recipe.checkpoint if node.key == ("encoder",) else None
         if checkpoint is not None:
             return file_stamp(self.project.recipe, checkpoint), ()
+        if node.outside:
+            return outside_stamps(self.project.recipe, node.outside), ()
         return {}, self._reasons_to_fit() if node.key == _CENTROIDS else ()
 
     def read(self, key: Key, columns: list[str]) -> pa.Table:

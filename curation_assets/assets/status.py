@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from curation_assets.graph import Node, partitions
+from curation_assets.nodes import Node, partitions
 
 from .catalogue import reason_counts
 from .state import State

@@ -10,7 +10,7 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.vectors import to_binary
 from curation_assets.errors import EncoderError, PoolError
-from curation_assets.graph import Key
+from curation_assets.tables import Key
 from resources.datacomp import features_path
 from resources.feature_file import Features, feature_shapes, unit_features
 

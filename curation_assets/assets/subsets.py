@@ -9,9 +9,11 @@ import pyarrow as pa
 from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelled
 from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
 from curation_assets.errors import LakeError
-from curation_assets.graph import Graph, Key, column_owners, cut_key
+from curation_assets.keep import Keep, fractions, leaves, with_cuts
+from curation_assets.nodes import Graph, column_owners, cut_key
 from curation_assets.recipe import Recipe, SubsetPlan
-from curation_assets.spec import Condition, Fraction, Keep, fractions, leaves, with_cuts
+from curation_assets.spec import Condition, Fraction
+from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .batch import run_steps
@@ -95,7 +97,9 @@ def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, grap
                 return (_population(step, source, fraction.column, shard) for shard in step.shards)
 
             held = list(population()) if _rows(step, source) <= _MOST_ROWS_HELD else None
-            found = streamed_cut(population if held is None else lambda: held, fraction.fraction, fraction.keep)
+            found = streamed_cut(
+                population if held is None else lambda: held, fraction.fraction, fraction.keep, is_parity=fraction.is_parity
+            )
             draft = step.draft(key, _cut_columns(fraction, found), {"rows_made": found.population})
             context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
             metadata = {"population": found.population, "kept": found.rows}
@@ -141,7 +145,7 @@ def _identity(rows: pa.Table) -> dict[str, pa.Array]:
 
 def _score_columns(step: Step, keep: Keep, row: pa.ChunkedArray) -> Mapping[str, pa.Array]:
     """The score columns that a tree of filters names, at the given rows."""
-    owners = column_owners()
+    owners = column_owners(step.project.graph)
     wanted: dict[Key, list[str]] = {}
     for column in dict.fromkeys(c.column for leaf in leaves(keep) for c in leaf.conditions):
         wanted.setdefault(owners[column], []).append(column)
@@ -185,7 +189,7 @@ def _rows(step: Step, source: Key) -> int:
 def _population(step: Step, source: Key, column: str, shard: str) -> Shard:
     """Value and uid of every row of a shard that the fraction is taken of; NaN where there is no value."""
     rows = step.read(source, ["row", "uid_hi", "uid_lo"], shard)
-    owner = column_owners()[column]
+    owner = column_owners(step.project.graph)[column]
     scores = step.read(owner, ["row", column], shard)
     at = _positions(scores["row"].to_numpy(), rows["row"].to_numpy(), "/".join(owner))
     value = scores[column].combine_chunks().take(at)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from curation_assets.graph import Key
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.tables import Key
 from resources.delta import Part
 
 from .batch import SHARDS_WITH_PICTURES, check_outputs, raise_failures, stored_part

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from curation_assets.algorithms.decisions import label
 from curation_assets.assets.state import State
+from curation_assets.keep import AllOf, Keep, leaves
 from curation_assets.recipe import SubsetPlan
-from curation_assets.spec import AllOf, Keep, leaves
 
 # Defects that make a sample unusable, whatever the recipe says.
 UNUSABLE = (

@@ -8,7 +8,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from curation_assets.errors import LakeError
-from curation_assets.graph import Graph, Key, Node, partitions
+from curation_assets.nodes import Graph, Node, partitions
+from curation_assets.tables import Key
 
 Partition = tuple[Key, str | None]
 # Data version of each partition that exists: {asset: {shard or None: version}}.

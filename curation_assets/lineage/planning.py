@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from curation_assets.algorithms.digest import json_digest
-from curation_assets.graph import Graph, Key, Node, partitions
+from curation_assets.nodes import Graph, Node, partitions
+from curation_assets.tables import Key
 
 from .freshness import Fingerprint, Partition, input_partitions, partition_name, present_fingerprint, reasons_out_of_date
 

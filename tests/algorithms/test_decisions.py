@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from curation_assets.algorithms.decisions import Decisions, Rows, decide, holds, label, spelled, stored_threshold
 from curation_assets.errors import SchemaError
-from curation_assets.spec import AllOf, AnyOf, Condition, Fraction, Keep, Leaf, Not
+from curation_assets.keep import AllOf, AnyOf, Keep, Leaf, Not
+from curation_assets.spec import Condition, Fraction
 
 TYPES = {"similarity": pa.float32(), "ratio": pa.float64(), "words": pa.int32(), "language": pa.string()}
 # Few values, so that ties with the thresholds are common. 0.28 and 0.1 are no float32 numbers.

@@ -3,10 +3,7 @@
 import json
 import math
 import tracemalloc
-from collections import Counter
 from collections.abc import Iterator
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +15,10 @@ from hypothesis import strategies as st
 from curation_assets.algorithms.decisions import Rows, holds
 from curation_assets.algorithms.order_statistics import (
     Cut,
-    Histogram,
     Shard,
     fraction_cut,
     fraction_rows,
-    histogram,
+    parity_rank,
     streamed_cut,
     value_words,
 )
@@ -200,6 +196,38 @@ def test_shards_are_cut_as_all_rows_sorted(shards: list[Shard], fraction: float,
     assert population.count <= 3 * math.ceil(64 / bits_settled_by_a_pass)
 
 
+def with_parity(value: np.ndarray, fraction: float, keep: str) -> list[int]:
+    """Rows that DataComp's rule keeps of those that have a value, by counting for each row how many are better."""
+    measured = [i for i in range(len(value)) if value[i] == value[i]]
+    sign = 1 if keep == "high" else -1
+    better = {i: sum(sign * float(value[j]) > sign * float(value[i]) for j in measured) for i in measured}
+    return [i for i in measured if better[i] < min(len(measured), int(len(measured) * fraction) + 1)]
+
+
+@given(sharded(), fractions, directions, settings_of_a_stream)
+@settings(max_examples=150, deadline=None)
+def test_parity_keeps_one_row_more_and_all_ties(shards: list[Shard], fraction: float, keep: str, budget: dict[str, int]):
+    rows = concatenated(shards)
+    expected = with_parity(rows[0], fraction, keep)
+    population = Passes(shards)
+    cut = streamed_cut(population, fraction, keep, is_parity=True, **budget)
+    assert repr(cut) == repr(fraction_cut(*rows, fraction, keep, is_parity=True))
+    assert cut.rows == len(expected)
+    if expected:
+        assert kept_by(cut, *rows, keep) == expected
+        assert parity_rank(fraction, cut.population) <= cut.rows <= cut.population
+    assert population.count <= 2 + math.ceil(64 / (budget["most_buckets"].bit_length() - 1)), "uids are not looked at"
+
+
+def test_parity_counts_ties_without_holding_them():
+    population = Passes([(np.full(50, -0.5), np.full(50, -1), np.full(50, 3)), (np.full(9, 2.0), np.arange(9), np.arange(9))])
+    cut = streamed_cut(population, 0.1, is_parity=True, most_candidates=10)
+    assert cut == Cut(59, 9, 2.0, (2**64 - 1, 2**64 - 1))
+    cut = streamed_cut(population, 0.5, is_parity=True, most_candidates=10)
+    assert cut == Cut(59, 59, -0.5, (2**64 - 1, 2**64 - 1))
+    assert population.count == 2, "one each: a single value is counted and never collected"
+
+
 @given(sharded(), fractions, directions, settings_of_a_stream, st.data())
 @settings(max_examples=100, deadline=None)
 def test_shards_may_come_in_any_order_and_split(shards: list[Shard], fraction: float, keep: str, budget: dict[str, int], data):
@@ -215,30 +243,6 @@ def test_words_are_ordered_as_the_values(value: list[float]):
     low, high = (value_words(np.array(value, float), keep).tolist() for keep in ("low", "high"))
     assert [[a < b for a in low] for b in low] == [[a < b for a in value] for b in value]
     assert high == [2**64 - 1 - word for word in low]
-
-
-def held(counts: Histogram) -> list[object]:
-    return [counts.most, counts.shift, *(column.tolist() for column in (counts.least, counts.greatest, counts.rows))]
-
-
-words_in_parts = st.lists(st.lists(halves, max_size=12), min_size=3, max_size=5)
-
-
-@given(words_in_parts, st.integers(2, 9))
-@settings(max_examples=500, deadline=None)
-def test_histograms_add_up_in_any_order(parts: list[list[int]], most: int):
-    counts = [histogram(np.array(part, np.uint64), most) for part in parts]
-    a, b, c = counts[:3]
-    assert held(a + b) == held(b + a)
-    assert held((a + b) + c) == held(a + (b + c))
-    words = [word for part in parts for word in part]
-    assert held(reduce(add, counts)) == held(histogram(np.array(words, np.uint64), most))
-    fewest = histogram(np.array(parts[0] + parts[1], np.uint64), 2)
-    assert held(a + histogram(np.array(parts[1], np.uint64), 2)) == held(fewest)
-    shift = next(s for s in range(65) if len({word >> s for word in words}) <= most)
-    buckets = sorted(Counter(word >> shift for word in words).items())
-    inside = [[word for word in words if word >> shift == bucket] for bucket, _ in buckets]
-    assert held(reduce(add, counts)) == [most, shift, [*map(min, inside)], [*map(max, inside)], [rows for _, rows in buckets]]
 
 
 def uids(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,8 @@ from curation_assets.assets.project import Project
 from curation_assets.assets.reuse import Reuse, find_reusable
 from curation_assets.assets.state import State
 from curation_assets.assets.step import Draft, Step
-from curation_assets.graph import Key
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.tables import Key
 from resources.delta import Part
 from tests.small_project import make_project
 

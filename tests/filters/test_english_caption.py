@@ -5,8 +5,9 @@ import pytest
 
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.filters.english_caption import FILTER, english_caption
+from curation_assets.keep import Leaf
 from curation_assets.scores.caption_language import SCORE
-from curation_assets.spec import Condition, Leaf
+from curation_assets.spec import Condition
 
 
 def test_by_default_no_probability_is_asked_for():

@@ -36,6 +36,17 @@ def test_neither_or_both_are_refused(settings: dict[str, float | str]):
         CONDITIONS(**settings)
 
 
+def test_parity_is_a_fraction_of_its_own_kind():
+    assert CONDITIONS(top_fraction=0.3, parity=True) == (Fraction("clip_score", 0.3, "high", "source", is_parity=True),)
+    assert CONDITIONS(top_fraction=0.3, parity=True) != CONDITIONS(top_fraction=0.3)
+
+
+@pytest.mark.parametrize("settings", [{"top_fraction": 1.0}, {"min": 0.1}])
+def test_parity_where_the_reference_fails_or_has_no_fraction_is_refused(settings: dict[str, float]):
+    with pytest.raises(SchemaError, match="clip_score: parity needs a top_fraction below 1"):
+        CONDITIONS(**settings, parity=True)
+
+
 def test_a_range_without_numbers_is_refused():
     with pytest.raises(SchemaError, match=r"clip_score keeps nothing: min 0.5 is above max 0.4"):
         CONDITIONS(min=0.5, max=0.4)

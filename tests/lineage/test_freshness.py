@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from curation_assets.errors import LakeError
-from curation_assets.graph import Graph, Node, build_graph, partitions
+from curation_assets.graph import build_graph
 from curation_assets.lineage.freshness import (
     Fingerprint,
     input_partitions,
@@ -15,6 +15,7 @@ from curation_assets.lineage.freshness import (
     present_fingerprint,
     reasons_out_of_date,
 )
+from curation_assets.nodes import Graph, Node, partitions
 from curation_assets.recipe import check_recipe
 
 CONTENT = """

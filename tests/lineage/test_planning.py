@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from curation_assets.algorithms.digest import json_digest
-from curation_assets.graph import Key, Node
 from curation_assets.lineage.freshness import Partition
 from curation_assets.lineage.planning import FAILED_CHECKS, Planned, Situation, data_versions
-from curation_assets.tables import Table
+from curation_assets.nodes import Node
+from curation_assets.tables import Key, Table
 
 SHARDS = ["00000", "00001"]
 SHARDED, WHOLE = Table(()), Table((), is_sharded=False)

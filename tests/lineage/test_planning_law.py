@@ -4,9 +4,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from curation_assets.algorithms.digest import json_digest
-from curation_assets.graph import Node
 from curation_assets.lineage.freshness import Partition
 from curation_assets.lineage.planning import FAILED_CHECKS
+from curation_assets.nodes import Node
 from tests.lineage.test_planning import SHARDED, WHOLE, World, label
 
 FAILED = {FAILED_CHECKS: ["bounds"]}

@@ -1,8 +1,12 @@
 """One contract over the folder scores/: what every score promises, whoever wrote it."""
 
+import atexit
 import inspect
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -12,13 +16,25 @@ import pytest
 
 from curation_assets.algorithms.measurement import measure
 from curation_assets.algorithms.vectors import to_binary
+from curation_assets.instances import Instances, Whole
+from curation_assets.methods import described
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
-from curation_assets.tables import MEASURED
+from curation_assets.summaries.clip_score_counts import clip_score_counts
+from tests.small_wordnet import write_wordnet
 
 FOLDER = Path(__file__).parents[2] / "curation_assets" / "scores"
 SECTIONS = ("Args:", "Returns:", "Source:")
 CAPTIONS = ("a photo of a dog", "", " ", "un chien qui court", "日本語", "\u200b", "x" * 300, "two\nlines", "😀", "3")
+URLS = (
+    "https://www.Example.org/a.jpg",
+    "",
+    "no url",
+    "http://user@[::1]:80/x",
+    "//b.example.com",
+    "https://例え.jp/写真",
+    "http://[",
+)
 
 
 def _unit_rows(n: int, rng: np.random.Generator) -> pa.Array:
@@ -31,13 +47,53 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "text": lambda n, rng: pa.array([CAPTIONS[i] for i in rng.integers(0, len(CAPTIONS), n)]),
     "width": lambda n, rng: pa.array(rng.integers(1, 5000, n), pa.int32()),
     "height": lambda n, rng: pa.array(rng.integers(1, 5000, n), pa.int32()),
+    "image_bytes": lambda n, rng: pa.array(rng.integers(1, 2**40, n), pa.int64()),
+    "url": lambda n, rng: pa.array([URLS[i] for i in rng.integers(0, len(URLS), n)]),
+    "caption_language": lambda n, rng: pa.array([("en", "und", "ja", "de")[i] for i in rng.integers(0, 4, n)]),
     "image_embedding": _unit_rows,
     "text_embedding": _unit_rows,
     "centroid_similarity": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "stored_clip_b32_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "stored_clip_l14_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "clip_score": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "minuend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "subtrahend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
+    "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 5, i % 3).tolist() for i in range(n)], pa.list_(pa.int32())),
+    "cluster_id": lambda n, rng: pa.array(rng.integers(0, 5, n), pa.int32()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
+}
+
+
+_FILES = Path(tempfile.mkdtemp(prefix="scores-"))
+atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
+write_wordnet(_FILES / "wordnet")
+
+
+def _vectors(n: int) -> np.ndarray:
+    rows = np.random.default_rng(n).normal(size=(n, 24)).astype(np.float16).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+# Small tables that a score may get as a whole; a score that reads another one adds it here.
+WHOLE: dict[str, Whole] = {
+    "target_embedding": _vectors(5),
+    "reference_pairs": {
+        "uid_hi": np.arange(4),
+        "uid_lo": np.arange(4),
+        "reference_image": _vectors(4),
+        "reference_text": _vectors(8)[:4],
+    },
+    "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
+    "cluster_targets": {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
+    "cluster_statistics": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+    "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
+}
+# Settings that a score does not work without.
+SETTINGS: dict[str, dict[str, object]] = {
+    "first_synset": {"wordnet": _FILES / "wordnet"},
+    "normsim": {"target": "pictures"},
+    "target_similarity": {"target": "pictures"},
 }
 
 
@@ -46,7 +102,15 @@ def made_up(score: Score, n: int, seed: int = 0) -> dict[str, pa.Array]:
     return {name: MADE_UP[name](n, rng) for name in score.inputs}
 
 
+@cache
+def bound(name: str) -> Score:
+    """The score as a shard calls it: settings, files and small tables filled in."""
+    instance = Instances({name: {"x": {k: str(v) for k, v in SETTINGS.get(name, {}).items()}}}, ("pictures",)).score(name, "x")
+    return instance.bound({name: WHOLE[name] for name, source in instance.sources.items() if source.is_whole}, {})
+
+
 scores = pytest.mark.parametrize(("name", "score"), all_scores().items(), ids=list(all_scores()))
+ready = pytest.mark.parametrize(("name", "score"), [(n, bound(n)) for n in all_scores()], ids=list(all_scores()))
 
 
 def test_every_file_of_the_folder_is_registered():
@@ -74,15 +138,25 @@ def test_docstring_has_its_sections_and_a_source(name: str, score: Score):
 
 
 @scores
-def test_inputs_are_stored_columns_and_settings_have_defaults(name: str, score: Score):
-    known = {column for table in MEASURED.values() for column in table.names}
+def test_settings_have_defaults_bounds_and_a_meaning(name: str, score: Score):
     assert score.inputs
-    assert set(score.inputs) <= known
-    settings = [p for p in inspect.signature(score.compute).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    assert all(p.default is not p.empty for p in settings), "the asset calls it without settings"
+    assert all(p.default is not p.empty for p in score.settings.values())
+    assert all(setting.meaning for setting in described(score.settings))
+    described_in_words = inspect.getdoc(score.compute).partition("Args:")[2].partition("Returns:")[0]
+    assert all(f"{setting}:" in described_in_words for setting in score.settings)
 
 
 @scores
+def test_update_takes_the_same_columns_and_settings(name: str, score: Score):
+    if score.update is None:
+        pytest.skip("compares no pairs")
+    kinds = inspect.signature(score.update).parameters
+    positional = [p for p in kinds if kinds[p].kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert positional == [*score.inputs, "former", "is_new"]
+    assert set(kinds) - set(positional) == set(score.settings)
+
+
+@ready
 @pytest.mark.parametrize("n", [1, 2, 57])
 def test_columns_have_their_type_length_and_bounds(name: str, score: Score, n: int):
     measured = measure(score, made_up(score, n))
@@ -98,7 +172,7 @@ def test_columns_have_their_type_length_and_bounds(name: str, score: Score, n: i
             assert high is None or numbers.max() <= high
 
 
-@scores
+@ready
 def test_result_has_the_declared_type_before_it_is_stored(name: str, score: Score):
     # A wider type would be narrowed in silence, so that the function and its column would differ.
     seen = {}
@@ -109,12 +183,12 @@ def test_result_has_the_declared_type_before_it_is_stored(name: str, score: Scor
 
     recorded.__signature__ = inspect.signature(score.compute)
     measure(Score(recorded, score.columns, score.source, score.version), made_up(score, 3))
-    result = seen["result"] if isinstance(seen["result"], dict) else {name: seen["result"]}
+    result = seen["result"]
     for column in score.columns:
         assert pa.array(result[column.name]).type == column.type
 
 
-@scores
+@ready
 def test_inputs_are_left_untouched(name: str, score: Score):
     inputs = made_up(score, 20)
     before = {column: values.to_pylist() for column, values in inputs.items()}
@@ -122,7 +196,7 @@ def test_inputs_are_left_untouched(name: str, score: Score):
     assert {column: values.to_pylist() for column, values in inputs.items()} == before
 
 
-@scores
+@ready
 def test_order_does_not_matter_and_samples_are_measured_by_themselves(name: str, score: Score):
     inputs = made_up(score, 31, seed=1)
     whole = measure(score, inputs)
@@ -137,7 +211,7 @@ def test_order_does_not_matter_and_samples_are_measured_by_themselves(name: str,
         assert pa.concat_arrays([part[column.name] for part in parts]).equals(whole[column.name])
 
 
-@scores
+@ready
 def test_a_row_without_an_input_has_no_value_and_a_reason(name: str, score: Score):
     inputs = made_up(score, 6)
     for missing in score.inputs:
@@ -149,7 +223,7 @@ def test_a_row_without_an_input_has_no_value_and_a_reason(name: str, score: Scor
         assert measured["reason"].to_pylist() == ["an input is missing", None, None, "an input is missing", None, None]
 
 
-@scores
+@ready
 def test_no_rows_are_no_error(name: str, score: Score):
     measured = measure(score, made_up(score, 3) and {c: v.slice(0, 0) for c, v in made_up(score, 3).items()})
     assert {column.name: measured[column.name].type for column in score.columns} == {c.name: c.type for c in score.columns}

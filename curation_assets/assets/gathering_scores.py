@@ -1,4 +1,8 @@
-"""Scores of whole clusters: clusters span shards, so all shards are made together, and only clusters with changed rows anew."""
+"""Scores of whole clusters, or of the whole pool: they span shards, so all are made together, and only what changed anew.
+
+A score that can is given the former values of a cluster to which rows were only added, and looks at pairs with a new row
+alone. To a score of the whole pool, the pool is one cluster.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,17 +11,18 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.measurement import measure
-from curation_assets.graph import Graph, Key
+from curation_assets.algorithms.measurement import IS_NEW, measure
+from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.spec import Score
+from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .catalogue import most_frequent, reason_counts
 from .checks import alignment, bounds
 from .project import Project
 from .reuse import Reuse, find_reusable
-from .score_columns import columns_by_owner, score_asset, score_inputs, summaries
+from .score_columns import bound_score, columns_by_owner, score_asset, score_inputs, summaries
 from .step import Made, Step
 from .together import run_together
 
@@ -38,11 +43,12 @@ class _Shard:
 
 @dataclass(frozen=True)
 class _Clusters:
-    """All clusters: how many rows each has, and whether it is measured again: a row of it is new, changed, or has left."""
+    """All clusters: rows of each, whether a row is new, changed or gone (it is measured again), and whether none is gone."""
 
     shards: Mapping[str, _Shard]
     sizes: np.ndarray
     is_changed: np.ndarray
+    is_grown: np.ndarray
 
     def due(self, shard: str) -> np.ndarray:
         """Where a shard has rows of clusters that are measured again; bool."""
@@ -50,18 +56,18 @@ class _Clusters:
         return np.append(self.is_changed, False)[cluster]
 
     def pairs(self, shard: str) -> int:
-        """Pairs that are compared for the rows of a shard; each counts half for either row."""
+        """Pairs that are compared for the rows of a shard, if all rows of its clusters are; each counts half for either row."""
         return int((self.sizes[self.shards[shard].cluster[self.due(shard)]] - 1).sum() // 2)
 
 
-def cluster_score_asset(name: str, score: Score, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
-    """The asset of a score whose scope is a cluster."""
-    key: Key = ("scores", name)
+def gathering_score_asset(key: Key, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    """The asset of a score whose scope is a cluster, or the pool."""
+    name = key[-1]
 
-    @score_asset(key, score, graph)
+    @score_asset(key, graph)
     def asset(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
-            clusters = _look(step, score)
+            score, clusters = bound_score(step), _look(step)
             rows, count = int(clusters.sizes[clusters.is_changed].sum()), int(clusters.is_changed.sum())
             context.log.info(f"{name}: {rows:,} rows in {count:,} of {len(clusters.sizes):,} clusters measured")
             columns = _measured(step, score, clusters)
@@ -72,36 +78,41 @@ def cluster_score_asset(name: str, score: Score, recipe: Recipe, graph: Graph) -
     return asset
 
 
-def _look(step: Step, score: Score) -> _Clusters:
+def _look(step: Step) -> _Clusters:
     """Where the rows are, and which clusters have to be measured again."""
-    own = columns_by_owner(score)
-    read = {**own, _ASSIGNMENTS: ["cluster_id", *own.get(_ASSIGNMENTS, [])]}
+    read = columns_by_owner(step)
+    is_pool = step.node.instance.method.scope == "pool"
+    if not is_pool:
+        read[_ASSIGNMENTS] = list(dict.fromkeys(["cluster_id", *read.get(_ASSIGNMENTS, [])]))
     shards = {}
     for shard in step.shards:
-        cluster = step.read(_ASSIGNMENTS, ["cluster_id"], shard)["cluster_id"].fill_null(-1).to_numpy().astype(np.int64)
+        rows = step.read(_POOL if is_pool else _ASSIGNMENTS, ["row" if is_pool else "cluster_id"], shard)
+        cluster = np.zeros(len(rows), np.int64) if is_pool else rows["cluster_id"].fill_null(-1).to_numpy().astype(np.int64)
         shards[shard] = _Shard(cluster, find_reusable(step, read, shard))
     k = 1 + max((int(found.cluster.max(initial=-1)) for found in shards.values()), default=-1)
-    sizes, is_changed = np.zeros(k, np.int64), np.zeros(k, bool)
+    sizes, is_changed, has_lost = np.zeros(k, np.int64), np.zeros(k, bool), np.zeros(k, bool)
     for found in shards.values():
         sizes += np.bincount(found.cluster[found.cluster >= 0], minlength=k)
         fresh = found.cluster[found.reuse.at < 0]
         is_changed[fresh[fresh >= 0]] = True
-        left = _left(found.reuse)
-        is_changed[left[left < k]] = True
+        left = _left(found.reuse, is_pool)
+        has_lost[left[left < k]] = True
     records = step.state.records[step.node.key]
     if any(records.get(shard, {}).get("rows") and not found.reuse.former_inputs for shard, found in shards.items()):
-        is_changed[:] = True  # where rows have been is not known any more, so they may have left any cluster
-    return _Clusters(shards, sizes, is_changed & (sizes > 0))
+        has_lost[:] = True  # where rows have been is not known any more, so they may have left any cluster
+    return _Clusters(shards, sizes, (is_changed | has_lost) & (sizes > 0), ~has_lost)
 
 
-def _left(reuse: Reuse) -> np.ndarray:
+def _left(reuse: Reuse, is_pool: bool) -> np.ndarray:
     """Clusters that a shard's rows were in when they were measured, and that they have left or come back to changed."""
-    if _ASSIGNMENTS not in reuse.former_inputs:
+    if not reuse.former_inputs:
         return np.zeros(0, np.int64)
-    before = reuse.former_inputs[_ASSIGNMENTS]["cluster_id"]
-    is_gone = np.ones(len(before), bool)
+    rows = next(iter(reuse.former_inputs.values()))
+    is_gone = np.ones(len(rows), bool)
     is_gone[reuse.at[reuse.at >= 0]] = False
-    return before.filter(pa.array(is_gone)).drop_null().to_numpy()
+    if is_pool:
+        return np.zeros(int(is_gone.sum()), np.int64)
+    return reuse.former_inputs[_ASSIGNMENTS]["cluster_id"].filter(pa.array(is_gone)).drop_null().to_numpy()
 
 
 def _measured(step: Step, score: Score, clusters: _Clusters) -> dict[str, Columns]:
@@ -112,7 +123,7 @@ def _measured(step: Step, score: Score, clusters: _Clusters) -> dict[str, Column
             fresh[shard].append((at, columns))
     for shard, found in clusters.shards.items():
         at = np.flatnonzero(found.cluster < 0)
-        fresh[shard].append((at, _compute(score, score_inputs(step, score, shard).take(at))))
+        fresh[shard].append((at, _compute(score, score_inputs(step, shard).take(at))))
         kept = np.flatnonzero((found.cluster >= 0) & ~clusters.due(shard))
         if len(kept):
             former = found.reuse.former.take(found.reuse.at[kept])
@@ -132,19 +143,23 @@ def _groups(clusters: _Clusters) -> Iterator[np.ndarray]:
 
 def _group(step: Step, score: Score, clusters: _Clusters, chosen: np.ndarray) -> Iterator[tuple[str, np.ndarray, Columns]]:
     """Measure some clusters; gives, by shard, positions of rows and their columns."""
-    tables, cluster, shard_of, position = [], [], [], []
+    tables, formers, cluster, shard_of, position = [], [], [], [], []
     names = list(clusters.shards)
     for i, shard in enumerate(names):
         at = np.flatnonzero(np.append(chosen, False)[clusters.shards[shard].cluster])
         if len(at):
-            tables.append(score_inputs(step, score, shard).take(at))
+            tables.append(score_inputs(step, shard).take(at))
+            formers.append(_former(score, clusters.shards[shard].reuse, at))
             cluster.append(clusters.shards[shard].cluster[at])
             shard_of.append(np.full(len(at), i))
             position.append(at)
-    rows, cluster_of = pa.concat_tables(tables).combine_chunks(), np.concatenate(cluster)
+    rows, former, cluster_of = _joined(tables), _joined(formers), np.concatenate(cluster)
     order = np.argsort(cluster_of, kind="stable")
     ends = np.flatnonzero(np.diff(cluster_of[order])) + 1
-    parts = [_compute(score, rows.take(members)) for members in np.split(order, ends)]
+    parts = []
+    for members in np.split(order, ends):
+        is_grown = score.update is not None and clusters.is_grown[cluster_of[members[0]]]
+        parts.append(_compute(score, rows.take(members), former.take(members) if is_grown else None))
     columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
     places, shard_at = np.concatenate(position)[order], np.concatenate(shard_of)[order]
     for i in np.unique(shard_at):
@@ -152,10 +167,28 @@ def _group(step: Step, score: Score, clusters: _Clusters, chosen: np.ndarray) ->
         yield names[i], places[here], {name: column.take(pa.array(here)) for name, column in columns.items()}
 
 
-def _compute(score: Score, inputs: pa.Table) -> Columns:
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Tables below each other, in one piece; the pieces are let go one column after the other, since vectors are large."""
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _former(score: Score, reuse: Reuse, at: np.ndarray) -> pa.Table:
+    """The stored columns of rows as they were, NULL for new rows, and whether a row is new."""
+    places, is_new = reuse.at[at], pa.array(reuse.at[at] < 0)
+    chosen = pa.array(places, mask=places < 0)
+    known = {
+        c.name: pa.nulls(len(at), c.type) if reuse.former is None else reuse.former[c.name].take(chosen) for c in score.columns
+    }
+    return pa.table({**known, IS_NEW: is_new})
+
+
+def _compute(score: Score, inputs: pa.Table, former: pa.Table | None = None) -> Columns:
     """The score of the rows of one cluster, or of rows that cannot have one."""
     columns = {name: inputs[name].combine_chunks() for name in inputs.column_names}
-    return measure(score, {name: columns[name] for name in score.inputs}, columns.get("reason"))
+    known = None
+    if former is not None and not all(former[IS_NEW].to_pylist()):
+        known = {name: former[name].combine_chunks() for name in former.column_names}
+    return measure(score, {name: columns[name] for name in score.inputs}, columns.get("reason"), known)
 
 
 def _in_row_order(parts: list[tuple[np.ndarray, Columns]]) -> Columns:
