@@ -191,18 +191,18 @@ def _feature_faults(file: RecipeFile) -> list[str]:
     """A pool without pixels has stored features for an encoder, and no other pool has them."""
     encoder = file.encoder
     if file.pool.has_pixels:
-        wrong = encoder.features is not None
-        return (
-            [fault_line(("encoder", "features"), "only a pool of format datacomp has them", encoder.features)] if wrong else []
-        )
+        fault = fault_line(("encoder", "features"), "only a pool of format datacomp has them", encoder.features)
+        return [fault] if encoder.features is not None else []
     expected = "expected features alone, such as {image: l14_img, text: l14_txt}: a datacomp pool has no pixels"
     faults = []
+    if file.targets:
+        needed = "their pictures need an encoder, and stored features have none"
+        faults.append(fault_line(("targets",), needed, list(file.targets)))
     if encoder.features is None or encoder.model or encoder.train:
         faults.append(fault_line(("encoder",), expected, _given(encoder)))
     if file.filter_network is not None:
-        faults.append(
-            fault_line(("filter_network",), "a datacomp pool has no pixels to train on", file.filter_network.train_on)
-        )
+        needed = "a datacomp pool has no pixels to train on"
+        faults.append(fault_line(("filter_network",), needed, file.filter_network.train_on))
     return faults
 
 

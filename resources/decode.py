@@ -164,7 +164,7 @@ def _parquet_value(place: ImageBytes) -> bytes:
     return payload
 
 
-# pyarrow takes half a second to import, so only workers that read parquet files wait for it.
+# Imported here, since a worker for any other pool does without pyarrow.
 @lru_cache(maxsize=64)
 def _row_group_ends(path: str, stamp: str) -> np.ndarray:
     from pyarrow.parquet import ParquetFile

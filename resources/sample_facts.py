@@ -1,7 +1,6 @@
 """One sample's members, collected from a shard, turned into one row of facts or one rejection.
 
-The rules of caption, uid and json fields live here; which member belongs to which sample is the business of
-each format's reader.
+The rules of caption, uid and json fields live here; which member belongs to which sample is each format's business.
 """
 
 import hashlib
@@ -27,8 +26,7 @@ Digest = type(hashlib.sha256())
 class Parts:
     """What a shard holds of one sample: facts about its image, and its small members as they are.
 
-    Without an `image_offset` the shard holds no bytes of the image: `image` is then what the source states, and
-    `image_digest` that of its URL.
+    No `image_offset` means no bytes: `image` is then what the source states, `image_digest` that of the URL.
     """
 
     key: str
@@ -41,8 +39,7 @@ class Parts:
     caption_source: str = "txt"
     link: str = ""
     extensions: set[str] = field(default_factory=set)
-    # Extension -> size of the members that were not read because of it.
-    too_large: dict[str, int] = field(default_factory=dict)
+    too_large: dict[str, int] = field(default_factory=dict)  # extension -> size of members that were not read for it
     remarks: list[str] = field(default_factory=list)
 
 
