@@ -65,7 +65,7 @@ def build_graph(recipe: Recipe) -> Graph:
 def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
     pool = recipe.file.pool
     parameters = pool.model_dump(mode="json", include=pool.read_with)
-    table, version = pool_table(has_pixels=pool.has_pixels), CODE_VERSIONS["raw_pool"]
+    table, version = pool_table(has_pixels=pool.is_whole), CODE_VERSIONS["raw_pool"]
     yield Node(("raw_pool",), "pool", table, (), version, parameters)
     yield Node(("rejected_samples",), "pool", REJECTED_SAMPLES, (), version, parameters, made_with=("raw_pool",))
     if pool.has_scores:

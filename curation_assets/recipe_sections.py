@@ -18,12 +18,21 @@ class Section(BaseModel):
 class Pool(Section):
     """Where the raw samples are."""
 
-    format: Literal["webdataset", "img2dataset", "datacomp"] = Field(
+    format: Literal["webdataset", "img2dataset", "datacomp", "parquet", "folder"] = Field(
         "webdataset",
         description="webdataset and img2dataset are tars with one reader; datacomp is parquet files with .npz features beside "
-        "them and no pixels",
+        "them and no pixels; parquet is captions with images or URLs in columns; folder is image files with captions beside "
+        "them, a shard per folder",
     )
     path: str | list[str] = Field(description="the pool's files: paths or globs, relative to the recipe's folder")
+    image_column: str | None = Field(
+        "image", description="parquet: bytes, or a struct with bytes; null where there are only URLs"
+    )
+    text_column: str = Field("text", description="parquet: captions")
+    url_column: str = Field("url", description="parquet: where the images were found, if there is such a column")
+    uid_column: str = Field("uid", description="parquet: 32 hex digits, if there is such a column")
+    width_column: str = Field("width", description="parquet: px, read for rows without bytes")
+    height_column: str = Field("height", description="parquet: px, read for rows without bytes")
     # Pillow itself refuses to decode beyond twice its own limit of 89,478,485.
     max_image_pixels: int = Field(
         89_478_485, ge=1, le=178_956_970, description="larger images are rejected by their header, px"
@@ -50,8 +59,13 @@ class Pool(Section):
 
     @property
     def has_pixels(self) -> bool:
-        """Whether every sample has the bytes of its image."""
+        """Whether samples have the bytes of their images; in a parquet pool some may have none."""
         return self.format != "datacomp"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every sample has the bytes of its image."""
+        return self.format not in ("datacomp", "parquet")
 
     @property
     def has_scores(self) -> bool:
@@ -61,7 +75,12 @@ class Pool(Section):
     @property
     def read_with(self) -> set[str]:
         """Keys that decide what is read of a shard."""
-        return {"max_image_pixels", "verify"} | (set() if self.is_tars else {"format"})
+        columns = {name for name in type(self).model_fields if name.endswith("_column")}
+        return (
+            {"max_image_pixels", "verify"}
+            | (set() if self.is_tars else {"format"})
+            | (columns if self.format == "parquet" else set())
+        )
 
 
 class Encoder(Section):

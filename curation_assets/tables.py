@@ -95,23 +95,16 @@ _OF_FILES = ("width", "height", "format", "image_sha256", "tar", "offset_bytes",
 
 def pool_table(*, has_pixels: bool) -> Table:
     """RAW_POOL, with NULL allowed for the facts of image files where a pool may have none."""
-    return (
-        RAW_POOL
-        if has_pixels
-        else Table(tuple(replace(c, is_nullable=c.is_nullable or c.name in _OF_FILES) for c in RAW_POOL.columns))
-    )
+    loose = (replace(column, is_nullable=column.is_nullable or column.name in _OF_FILES) for column in RAW_POOL.columns)
+    return RAW_POOL if has_pixels else Table(tuple(loose))
 
 
 POOL_SCORES = Table(
     (
         SHARD,
         ROW,
-        Column(
-            "stored_clip_b32_score", pa.float32(), "clip_b32_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
-        ),
-        Column(
-            "stored_clip_l14_score", pa.float32(), "clip_l14_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
-        ),
+        Column("stored_clip_b32_score", pa.float32(), "ViT-B/32 cosine, from the source", is_nullable=True, bounds=(-1, 1)),
+        Column("stored_clip_l14_score", pa.float32(), "ViT-L/14 cosine, from the source", is_nullable=True, bounds=(-1, 1)),
         REASON,
     )
 )

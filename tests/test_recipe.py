@@ -14,6 +14,7 @@ from curation_assets.recipe_keep import known_filters
 from curation_assets.spec import Condition, Fraction
 
 ROOT = Path(__file__).parents[1]
+FEATURES = "encoder: {features: {image: l14_img, text: l14_txt}}"
 HEAD = "pool: {path: pool/*.tar}\nencoder: {model: ViT-B-32, pretrained: tag}\n"
 
 
@@ -256,6 +257,23 @@ def test_bounds_of_the_share_kept_are_a_range(bounds: str):
 )
 def test_exactly_one_encoder_is_given(head: str, fault: str):
     assert only_fault("\nsubsets: {a: {keep: [english_caption]}}", f"pool: {{path: a}}\n{head}").startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("encoder: {train: filter_network}", "encoder: expected features alone, such as {image: l14_img, text: l14_txt}"),
+        ("encoder: {model: m, pretrained: p}", "encoder: expected features alone"),
+        (
+            f"{FEATURES}\nfilter_network: {{train_on: a}}",
+            "filter_network: a datacomp pool has no pixels to train on (found 'a')",
+        ),
+        (f"{FEATURES}\ntargets: {{flowers: {{path: f}}}}", "targets: their pictures need an encoder"),
+    ],
+)
+def test_a_pool_without_pixels_has_features_for_an_encoder(text: str, fault: str):
+    head = f"pool: {{path: a, format: datacomp}}\n{text}"
+    assert only_fault("\nsubsets: {a: {keep: [english_caption]}}", head).startswith(fault)
 
 
 def test_long_values_are_cut_and_control_characters_spelled_out():

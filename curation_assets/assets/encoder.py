@@ -8,6 +8,7 @@ from typing import Protocol
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.vectors import from_binary, to_binary
@@ -30,6 +31,7 @@ from .stored_features import stored_embeddings, stored_encoder
 
 _NETWORK: Key = ("filter_network",)
 _POOL: Key = ("raw_pool",)
+NO_PIXELS = "the pool holds no pixels"
 
 
 class LoadedEncoder(Protocol):
@@ -145,22 +147,33 @@ def recorded_encoder(step: Step, clip: ClipEncoder, label: str = "") -> LoadedEn
 
 def _embed(step: Step, loaded: LoadedEncoder, pool: pa.Table, log: Callable[[str], None]) -> dict[str, pa.Array]:
     """Columns of embeddings for rows of raw_pool; the tar must be the same before and after, or the pictures are others."""
+    has_pixels = pool["tar"].is_valid()
+    pictured = pool.filter(has_pixels)
     step.require_unchanged_tar()
-    encoded = loaded.encode(image_places(pool, step.project.recipe), pool["text"].to_pylist(), log)
+    encoded = loaded.encode(image_places(pictured, step.project.recipe), pictured["text"].to_pylist(), log)
     step.require_unchanged_tar()
     is_measured = np.array([error is None for error in encoded.errors], bool)
-    return {
+    columns = {
         "image_embedding": to_binary(encoded.image_embedding, "<f2", is_measured),
         "text_embedding": to_binary(encoded.text_embedding, "<f2", is_measured),
         "reason": pa.array(encoded.errors, pa.string()),
     }
+    if len(pictured) == len(pool):
+        return columns
+    shown = has_pixels.to_numpy()
+    at = pa.array(np.cumsum(shown) - 1, mask=~shown)
+    spread = {name: column.take(at) for name, column in columns.items()}
+    return {**spread, "reason": pc.if_else(has_pixels.combine_chunks(), spread["reason"], NO_PIXELS)}
 
 
 def image_places(pool: pa.Table, recipe: Recipe) -> list[ImageBytes]:
     """Where the image bytes of rows of raw_pool lie on this machine; a row without any is at no path."""
     tars = {name: str(recipe.folder / name) for name in pool["tar"].unique().to_pylist() if name is not None}
+    column = str(recipe.file.pool.image_column) if recipe.file.pool.format == "parquet" else ""
     columns = (pool[name].to_pylist() for name in ("tar", "offset_bytes", "image_bytes"))
-    return [ImageBytes(tars.get(tar, ""), offset or 0, length or 0) for tar, offset, length in zip(*columns, strict=True)]
+    return [
+        ImageBytes(tars.get(tar, ""), offset or 0, length or 0, column) for tar, offset, length in zip(*columns, strict=True)
+    ]
 
 
 def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> LoadedEncoder:
