@@ -22,6 +22,7 @@ from .tables import (
     EMBEDDINGS,
     ENCODER,
     FILTER_NETWORK,
+    PERCEPTUAL_HASHES,
     POOL_SCORES,
     REJECTED_SAMPLES,
     SUBSET,
@@ -36,6 +37,7 @@ CODE_VERSIONS = {
     "filter_network": "1",
     "encoder": "1",
     "embeddings": "1",
+    "perceptual_hashes": "1",
     "centroids": "1",
     "cluster_assignments": "1",
     "cluster_drift": "1",
@@ -45,6 +47,7 @@ CODE_VERSIONS = {
 }
 
 
+_HASHES: Key = ("perceptual_hashes",)
 _CLUSTERING = ("centroids", "cluster_assignments")
 
 
@@ -145,7 +148,11 @@ def _method_nodes(recipe: Recipe) -> list[Node]:
         if one.key not in found:
             found[one.key] = one
             waiting += [i for source in one.sources.values() if (i := instances.made(source.key)) is not None]
-    return [method_node(found[key]) for key in sorted(found)]
+    nodes = [method_node(found[key]) for key in sorted(found)]
+    if any(_HASHES in node.inputs for node in nodes):  # a picture is decoded for its hash alone where a method asks for it
+        version = CODE_VERSIONS["perceptual_hashes"]
+        nodes.append(Node(_HASHES, "features", PERCEPTUAL_HASHES, (("raw_pool",),), version, {}))
+    return nodes
 
 
 def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]:

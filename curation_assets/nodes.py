@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .instance import Instance
 from .spec import Score
-from .tables import Key, Table, score_table
+from .tables import REASON, ROW, SHARD, Column, Key, Table
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,9 @@ def method_node(instance: Instance) -> Node:
         instance=instance,
         outside=outside,
     )
+
+
+def score_table(columns: tuple[Column, ...]) -> Table:
+    """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
+    own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
+    return Table((SHARD, ROW, *own, REASON))

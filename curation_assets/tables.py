@@ -154,6 +154,17 @@ EMBEDDINGS = Table(
     )
 )
 
+PERCEPTUAL_HASHES = Table(
+    (
+        SHARD,
+        ROW,
+        Column("perceptual_hash", pa.int64(), "64 bits of the picture's low frequencies", is_nullable=True),
+        Column("mirrored_hash", pa.int64(), "that of the picture flipped left to right", is_nullable=True),
+        Column("detail_hash", pa.binary(), "256 bits of the picture and 256 of the flipped one", is_nullable=True),
+        REASON,
+    )
+)
+
 CENTROIDS = Table(
     (
         Column("centroid_id", pa.int32(), "cluster number"),
@@ -231,11 +242,6 @@ MEASURED: dict[str, Table] = {
     "raw_pool": RAW_POOL,
     "pool_scores": POOL_SCORES,  # for pools whose source states scores
     "embeddings": EMBEDDINGS,
+    "perceptual_hashes": PERCEPTUAL_HASHES,
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
 }
-
-
-def score_table(columns: tuple[Column, ...]) -> Table:
-    """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
-    own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
-    return Table((SHARD, ROW, *own, REASON))

@@ -23,6 +23,7 @@ FLOORS = (
     {"instance"},
     {"instances"},
     {"nodes"},
+    {"section"},
     {"recipe_keep", "recipe_sections"},
     {"recipe_faults"},
     {"recipe", "methods"},

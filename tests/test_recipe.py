@@ -74,7 +74,7 @@ def test_all_faults_come_at_once_each_with_key_path_value_and_what_is_allowed():
         "assignment, fit (found 3)"
     ) in text
     assert "subsets.aligned.keep: List should have at least 1 item" in text
-    assert "subsets.basic.keep.0: unknown filter; known: aspect_ratio, caption_chars," in text
+    assert "subsets.basic.keep.0: unknown filter; known: alignment_bin, aspect_ratio," in text
     assert "(found 'english_captoin')" in text
     assert (
         "subsets.basic.keep.1.caption_length.min_words: Input should be greater than or equal to 0; "

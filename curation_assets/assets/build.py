@@ -14,6 +14,7 @@ from .clusters import cluster_assets
 from .console import console_lines
 from .encoder import clip_resource, encoder_assets
 from .filter_network import filter_network_assets
+from .perceptual_hashes import perceptual_hash_assets
 from .pool import pool_assets
 from .scores import score_assets
 from .sensors import automation_definitions
@@ -38,6 +39,7 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         *filter_network_assets(recipe, graph),
         *encoder_assets(recipe, graph),
         *cluster_assets(recipe, graph),
+        *perceptual_hash_assets(recipe, graph),
         *target_assets(recipe, graph),
         *summary_assets(recipe, graph),
         *score_assets(recipe, graph),

@@ -33,7 +33,7 @@ def _read(name: str) -> tuple[list[Keep], list[str]]:
 
 
 # Filters that need something that the recipe has to say: what their message asks for.
-ASK_FOR = {"decontaminated": "target", "laion_5b": "clip_score_multilingual"}
+ASK_FOR = {"decontaminated": "target", "image_based": "target", "laion_5b": "clip_score_multilingual"}
 
 
 def test_every_file_of_the_folder_is_registered():
