@@ -15,15 +15,8 @@ STORED = {name: table for name, table in vars(tables).items() if isinstance(tabl
 SHARED_NAMES = {"shard", "row", "uid_hi", "uid_lo", "key", "reason"}
 # Delta has no unsigned integers, no large types and no float16.
 DELTA_TYPES = {
-    pa.list_(pa.int32()),
-    pa.string(),
-    pa.binary(),
-    pa.bool_(),
-    pa.int32(),
-    pa.int64(),
-    pa.float32(),
-    pa.float64(),
-    pa.list_(pa.float64()),
+    *(pa.string(), pa.binary(), pa.bool_(), pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+    *(pa.list_(pa.int32()), pa.list_(pa.float64())),
 }
 
 
