@@ -12,6 +12,7 @@ FINE = 16  # 16 x 16 make 256
 # Cosines are rounded to integers of this scale. Every sum is then a whole number below 255 * 32 * 32 * 2**32 < 2**50, which
 # float64 holds exactly: the result cannot depend on the order of summation, the batch or the processor.
 _SCALE = 2**16
+_FLAT = 2  # grey values of 0 to 255: what JPEG makes of one colour
 _CHUNK_ROWS = 4096  # pictures at once: 32 MB of float64
 
 
@@ -33,6 +34,9 @@ def perceptual_hashes(pictures: np.ndarray) -> PerceptualHashes:
     A bit says whether a low frequency of the picture is above the median of them. The flipped picture has the same
     frequencies with the sign of every odd column changed, so it is never made. Costs two matrix products.
 
+    A flat picture (grey values within 2) has no frequencies worth comparing: it gets the first of 64 bits alone and, as
+    its 256, the 8 bits of its mean grey 32 times: blank pictures are copies where they are equally grey.
+
     Args:
         pictures: uint8, shape (n, 32, 32), grey values.
 
@@ -42,7 +46,7 @@ def perceptual_hashes(pictures: np.ndarray) -> PerceptualHashes:
     Source:
         Zauner 2010, Implementation and Benchmarking of Perceptual Image Hash Functions; bits and their order as
         `imagehash.phash` 4.3 with hash_size 8 and, for the detail, 16 (ImageHash resizes to 64 x 64 px there; here both
-        sizes read the same 32 x 32 px). Departure: cosines are rounded to multiples of 2**-16.
+        sizes read the same 32 x 32 px). Departures: cosines are rounded to multiples of 2**-16, and flat pictures.
 
     Example:
         >>> half = np.zeros((1, 32, 32), np.uint8)
@@ -62,8 +66,12 @@ def perceptual_hashes(pictures: np.ndarray) -> PerceptualHashes:
         rows = slice(start, start + _CHUNK_ROWS)
         fine = cosines @ pictures[rows].astype(np.float64) @ cosines.T
         for words, half, frequencies in ((plain, detail[:, :4], fine), (mirrored, detail[:, 4:], fine * sign)):
-            words[rows] = _bits(frequencies[:, :COARSE, :COARSE])[:, 0]
-            half[rows] = _bits(frequencies)
+            words[rows] = _above_median(frequencies[:, :COARSE, :COARSE])[:, 0]
+            half[rows] = _above_median(frequencies)
+    flat = np.flatnonzero(np.ptp(pictures.reshape(-1, SIDE_PX * SIDE_PX), axis=1) <= _FLAT)
+    plain[flat] = mirrored[flat] = np.iinfo(np.int64).min  # the first bit alone
+    grey = pictures[flat].sum(axis=(1, 2), dtype=np.int64) // SIDE_PX**2
+    detail[flat] = np.tile(_words((grey[:, None] >> np.arange(FINE * FINE) % 8) & 1 > 0), 2)
     return PerceptualHashes(plain, mirrored, detail)
 
 
@@ -73,11 +81,16 @@ def _cosines() -> np.ndarray:
     return np.rint(np.cos(angles) * _SCALE)
 
 
-def _bits(frequencies: np.ndarray) -> np.ndarray:
+def _above_median(frequencies: np.ndarray) -> np.ndarray:
     """Which frequencies are above their median, as int64 words of 64 bits, shape (n, words)."""
     flat = frequencies.reshape(len(frequencies), frequencies.shape[1] * frequencies.shape[2])
     is_above = flat > np.median(flat, axis=1, keepdims=True) if len(flat) else flat > 0
-    return np.packbits(is_above, axis=1).view(">u8").astype(np.uint64).view(np.int64)
+    return _words(is_above)
+
+
+def _words(is_set: np.ndarray) -> np.ndarray:
+    """Rows of bits as int64 words of 64, the first bit highest."""
+    return np.packbits(is_set, axis=1).view(">u8").astype(np.uint64).view(np.int64)
 
 
 def hamming_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ def perceptual_pairs(hashes: PerceptualHashes, radius: int, is_new: np.ndarray |
         Row, row and distance (uint8); the pair's order means nothing.
 
     Source:
-        Measured with docs/accuracy.py on 2,829 pictures: pairs within 4 are re-encoded or resized copies with recall 1.00
-        at precision 0.995; by the 64 bits alone precision is 0.94.
+        Measured with docs/accuracy.py on 2,829 pictures: distance 4 holds all copies that were re-encoded or resized, at
+        precision 0.995; by the 64 bits alone precision is 0.87. The step of 4 was chosen on the same pictures.
     """
     chosen = np.arange(len(hashes.plain)) if is_new is None else np.flatnonzero(is_new)
     some = PerceptualHashes(*(part[chosen] for part in hashes))

@@ -28,8 +28,8 @@ def neighbour_similarity(
 ) -> dict[str, np.ndarray]:
     """Largest cosine similarity to a preferred sample anywhere in the pool, and that sample.
 
-    As semdedup_similarity, without clusters: no pair is missed, at n * n * d / 2 multiplications. On 2 cores of a Xeon
-    20,000 rows of 512 numbers took 4.4 s (2026), so 1M rows take 3 hours; beyond that, cluster. Exact, and the same bits
+    As semdedup_similarity, without clusters: no pair is missed, at n * n * d / 2 multiplications. On 2 cores of an
+    EPYC 20,000 rows of 512 numbers took 3 s (2026), so 1M rows take 2 hours; beyond that, cluster. Exact, and the same bits
     whatever the block size or the order in which rows were added.
 
     Args:
