@@ -150,5 +150,6 @@ SCORE = Score(
     keep="low",
     scope="pool",
     is_on_demand=True,
+    label="prefer",
     update=update_duplicate_group,
 )

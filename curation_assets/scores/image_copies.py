@@ -63,4 +63,5 @@ SCORE = Score(
     keep="low",
     scope="pool",
     is_on_demand=True,
+    label="prefer",
 )

@@ -121,5 +121,6 @@ SCORE = Score(
     keep="low",
     scope="pool",
     is_on_demand=True,
+    label="prefer",
     update=update_neighbour_similarity,
 )

@@ -147,5 +147,6 @@ SCORE = Score(
     keep="high",
     scope="pool",
     is_on_demand=True,
+    label="prefer",
     update=update_phash_distance,
 )

@@ -64,4 +64,5 @@ SCORE = Score(
     keep="low",
     scope="pool",
     is_on_demand=True,
+    label="prefer",
 )
