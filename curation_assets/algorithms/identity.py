@@ -62,3 +62,28 @@ def keyed_bits(uid_hi: np.ndarray, uid_lo: np.ndarray, *, seed: int, method: str
     key = np.frombuffer(hashlib.sha256(f"{seed}\0{method}".encode()).digest()[:16], dtype="<u8")
     high = np.asarray(uid_hi).view(np.uint64) ^ key[0]
     return _mixed(_mixed(high) + (np.asarray(uid_lo).view(np.uint64) ^ key[1]))
+
+
+def uid_places(uids: Halves, wanted: Halves, name: str) -> np.ndarray:
+    """Where each of the wanted uids is among the uids; int64, shape (wanted,). Of equal uids it is the first.
+
+    Raises:
+        SchemaError: a wanted uid is not there; the message begins with `name`.
+
+    Example:
+        >>> zeros = np.zeros(3, int)
+        >>> uid_places((np.array([7, -1, 3]), zeros), (np.array([3, 7]), zeros[:2]), "row").tolist()
+        [2, 0]
+    """
+    n = len(uids[0])
+    hi, lo = (np.concatenate(halves) for halves in zip(uids, wanted, strict=True))
+    order = np.lexsort((lo, hi))  # stable, so that the first of equal uids, which is among `uids` if any is, leads them
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (np.diff(hi[order]) != 0) | (np.diff(lo[order]) != 0)
+    places = np.empty(len(order), np.int64)
+    places[order] = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
+    missing = np.flatnonzero(places[n:] >= n)
+    if len(missing):
+        found = uid_hex(wanted[0][missing[:1]], wanted[1][missing[:1]])[0]
+        raise SchemaError(f"{name} has the uid {found}, which no row has ({len(missing)} of {len(wanted[0])} are unknown)")
+    return places[n:]

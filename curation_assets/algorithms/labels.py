@@ -23,3 +23,13 @@ def label_of(key: Key, asset: str) -> str | None:
     if len(key) != 1:
         return None
     return "" if key[0] == asset else key[0].removeprefix(f"{asset}_") if key[0].startswith(f"{asset}_") else None
+
+
+def preferred_column(column: str, prefer: str) -> str:
+    """Name of a score's column in the instance that has this preference; `hard` is the score without instances.
+
+    Example:
+        >>> preferred_column("semdedup_similarity", "hard"), preferred_column("semdedup_similarity", "easy")
+        ('semdedup_similarity', 'semdedup_similarity_easy')
+    """
+    return column_label(column, None if prefer == "hard" else prefer)

@@ -1,34 +1,44 @@
 """Semantic duplicates: how close a sample's picture is to one that is preferred to it."""
 
+from collections.abc import Mapping
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
+from curation_assets.algorithms.identity import uid_places
+from curation_assets.algorithms.preferred_neighbour import Nearest, compare
 from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
-_BLOCK_ROWS = 1024  # never more than this many rows times the cluster's rows of float32 at once
+Prefer = Annotated[
+    str,
+    Field(description="which of two is kept: hard, easy, random, oldest, or a numeric column, low_ before it for the least"),
+]
 
 
 def semdedup_similarity(
-    image_embedding: np.ndarray, centroid_similarity: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray
+    image_embedding: np.ndarray, preference: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray, *, prefer: Prefer = "hard"
 ) -> dict[str, np.ndarray]:
     """Largest cosine similarity to a sample of the same cluster that is preferred to this one, and that sample.
 
-    Preferred is what lies further from the centroid (SemDeDup's `hard`), of equals the smaller uid. All rows are one
-    cluster. Compared is with all preferred rows, also those that are duplicates themselves. Every eps of the paper is a
-    threshold: `semdedup_similarity: {max: 0.95}` is eps 0.05. Costs n * n * d / 2 multiplications; duplicates across
-    clusters are not seen.
+    All rows are one cluster. Compared is with all preferred rows, also those that are duplicates themselves. Every eps of the
+    paper is a threshold: `semdedup_similarity: {max: 0.95}` is eps 0.05. Costs n * n * d / 2 multiplications and 64 MB
+    beside the vectors; the numbers are exact, whatever the order of the rows. Duplicates across clusters are not seen.
 
     Args:
         image_embedding: float32, shape (n, d), L2 norm 1.
-        centroid_similarity: float32, shape (n,), cosine to the cluster's centroid.
+        preference: float64, shape (n,), the larger the better; of equals the smaller uid is preferred.
         uid_hi: int64, shape (n,).
         uid_lo: int64, shape (n,).
+        prefer: what `preference` is made of; SemDeDup's `hard` is what lies far from the cluster's centroid.
 
     Returns:
         `semdedup_similarity`, float32, shape (n,), in [0, 1], 0 for the most preferred row; `semdedup_twin_hi` and
-        `semdedup_twin_lo`, int64, the uid of the preferred sample that is most similar, its own where there is none.
+        `semdedup_twin_lo`, int64, the uid of the preferred sample that is most similar, of equally similar ones the most
+        preferred, its own where no similarity is positive.
 
     Raises:
         SchemaError: rows are not unit vectors, so a dot product is not a cosine.
@@ -39,32 +49,52 @@ def semdedup_similarity(
         is a duplicate from 1 - eps on; here and in semdedup.py only above.
 
     Example:
-        >>> rows, near = np.float32([[1, 0], [0.6, 0.8], [0, 1]]), np.float32([0.2, 0.9, 0.8])
-        >>> semdedup_similarity(rows, near, np.array([1, 2, 3]), np.zeros(3, int))["semdedup_similarity"].round(2).tolist()
+        >>> rows, far = np.float32([[1, 0], [0.6, 0.8], [0, 1]]), np.array([-0.2, -0.9, -0.8])
+        >>> semdedup_similarity(rows, far, np.array([1, 2, 3]), np.zeros(3, int))["semdedup_similarity"].round(2).tolist()
         [0.0, 0.800000011920929, 0.0]
     """
     require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
-    order = np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), centroid_similarity))
-    vectors = np.ascontiguousarray(image_embedding[order], np.float32)
-    n = len(vectors)
-    similarity, twin = np.zeros(n, np.float32), np.arange(n)
-    for start in range(0, n, _BLOCK_ROWS):
-        block = vectors[start : start + _BLOCK_ROWS]
-        cosines = block @ vectors[: start + len(block)].T
-        is_preferred = np.arange(start + len(block)) < np.arange(start, start + len(block))[:, None]
-        cosines[~is_preferred] = 0
-        best = cosines.argmax(axis=1)
-        here = np.arange(start, start + len(block))
-        similarity[here] = cosines[np.arange(len(block)), best]
-        twin[here] = np.where(similarity[here] > 0, best, here)
-    back = np.empty(n, np.int64)
-    back[order] = np.arange(n)
-    twins = order[twin[back]]
-    return {
-        "semdedup_similarity": np.minimum(similarity[back], 1),
-        "semdedup_twin_hi": uid_hi[twins],
-        "semdedup_twin_lo": uid_lo[twins],
-    }
+    order = _order(preference, uid_hi, uid_lo)
+    known, places = Nearest.nothing(len(order)), np.arange(len(order))
+    compare(image_embedding, order, places, places, known)
+    return _columns(known, order, uid_hi, uid_lo)
+
+
+def updated_similarity(
+    image_embedding: np.ndarray,
+    preference: np.ndarray,
+    uid_hi: np.ndarray,
+    uid_lo: np.ndarray,
+    former: Mapping[str, np.ndarray],
+    is_new: np.ndarray,
+    *,
+    prefer: Prefer = "hard",
+) -> dict[str, np.ndarray]:
+    """What `semdedup_similarity` gives, bit for bit, where rows came and none went: only pairs with a new row are compared."""
+    require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
+    order = _order(preference, uid_hi, uid_lo)
+    places = np.arange(len(order))
+    place_of = np.empty_like(places)
+    place_of[order] = places
+    known, old = Nearest.nothing(len(order)), np.flatnonzero(~is_new)
+    known.similarity[place_of[old]] = former["semdedup_similarity"][old]
+    twins = former["semdedup_twin_hi"][old], former["semdedup_twin_lo"][old]
+    known.place[place_of[old]] = place_of[uid_places((uid_hi, uid_lo), twins, "semdedup_similarity: a former twin")]
+    is_new = is_new[order]
+    compare(image_embedding, order, places[is_new], places, known)
+    compare(image_embedding, order, places[~is_new], places[is_new], known)
+    return _columns(known, order, uid_hi, uid_lo)
+
+
+def _order(preference: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray) -> np.ndarray:
+    """Rows, most preferred first."""
+    return np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), -preference))
+
+
+def _columns(known: Nearest, order: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray) -> dict[str, np.ndarray]:
+    similarity, twin = np.empty_like(known.similarity), np.empty_like(order)
+    similarity[order], twin[order] = known.similarity, order[known.place]
+    return {"semdedup_similarity": similarity, "semdedup_twin_hi": uid_hi[twin], "semdedup_twin_lo": uid_lo[twin]}
 
 
 SCORE = Score(
@@ -75,7 +105,9 @@ SCORE = Score(
         Column("semdedup_twin_lo", pa.int64(), "low half of that uid"),
     ),
     source="SemDeDup, arXiv:2303.09540",
-    version="1",
+    version="2",
     keep="low",
     scope="cluster",
+    update=updated_similarity,
+    label="prefer",
 )

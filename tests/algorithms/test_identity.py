@@ -14,6 +14,7 @@ from curation_assets.algorithms.identity import (
     uid_halves,
     uid_hex,
     uid_order,
+    uid_places,
 )
 from curation_assets.errors import SchemaError
 
@@ -127,3 +128,16 @@ def test_digest_tells_order_and_values_apart():
     assert len(same) == 32
     others = [uid_digest(hi[::-1], lo[::-1]), uid_digest(lo, hi), uid_digest(hi[:2], lo[:2]), uid_digest(hi[:0], lo[:0])]
     assert len({same, *others}) == 5
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=12), st.data())
+def test_places_of_uids_are_those_of_a_list(uids: list[tuple[int, int]], data: st.DataObject):
+    wanted = data.draw(st.lists(st.sampled_from(uids), max_size=12))
+    halves = [np.array(u, np.int64).reshape(-1, 2).T for u in (uids, wanted)]
+    assert uid_places(*(tuple(h) for h in halves), "row").tolist() == [uids.index(u) for u in wanted]
+
+
+def test_a_uid_without_a_place_is_named():
+    one, other = (np.array([1]), np.array([2])), (np.array([1, 1]), np.array([2, -1]))
+    with pytest.raises(SchemaError, match=r"row has the uid 0{15}1f{16}, which no row has \(1 of 2 are unknown\)"):
+        uid_places(one, other, "row")

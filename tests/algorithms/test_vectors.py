@@ -1,5 +1,7 @@
 """Embeddings to stored bytes and back."""
 
+from fractions import Fraction
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from curation_assets.algorithms.vectors import from_binary, require_unit_rows, to_binary
+from curation_assets.algorithms.vectors import from_binary, on_grid, require_unit_rows, to_binary
 from curation_assets.errors import SchemaError
 
 matrices = hnp.arrays(
@@ -92,3 +94,24 @@ def test_other_rows_are_named_with_their_norm(wrong: list[float]):
     matrix = np.float32([[1, 0], [0.6, 0.8], wrong, wrong])
     with pytest.raises(SchemaError, match=r"x must have unit rows, .* row 2 has L2 norm \S+ \(2 of 4 rows\)"):
         require_unit_rows(matrix, "x")
+
+
+def test_float16_values_are_on_the_grid_and_others_come_next_to_it():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.abs(halves) <= 1].astype(np.float32)
+    np.testing.assert_array_equal(on_grid(halves), halves)
+    values = np.float32(np.random.default_rng(0).uniform(-1, 1, 10**4)) ** 5
+    np.testing.assert_array_equal(np.float64(on_grid(values)) * 2**26 % 1, 0)
+    assert np.abs(np.float64(on_grid(values)) - values).max() <= 2**-27
+
+
+@pytest.mark.parametrize("d", [2, 40, 1024])
+def test_inner_products_of_vectors_on_the_grid_are_exact(d: int):
+    rows = np.random.default_rng(d).normal(size=(8, d))
+    rows = on_grid(np.float32(1.002 * rows / np.linalg.norm(rows, axis=1, keepdims=True)))
+    products = rows.astype(np.float64) @ rows.T.astype(np.float64)
+    exact = [[sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(x, y, strict=True)) for y in rows] for x in rows]
+    assert products.tolist() == [[float(product) for product in row] for row in exact]
+    assert all(
+        Fraction(float(p)) == e for row, line in zip(products, exact, strict=True) for p, e in zip(row, line, strict=True)
+    )
