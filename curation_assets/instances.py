@@ -146,8 +146,8 @@ class Instances:
         """A summary with the settings that it shares with the score that reads it."""
         method = all_summaries()[name]
         given = {setting: settings[setting] for setting in method.settings if setting in settings}
-        other = [str(given[s]) for s, p in method.settings.items() if s in given and given[s] != p.default]
-        key = ("summaries", "_".join([name, *(_word(value) for value in other)]))
+        other = [f"{s}_{_word(str(given[s]))}" for s, p in method.settings.items() if s in given and given[s] != p.default]
+        key = ("summaries", "_".join([name, *other]))
         if key not in self._made:
             self._made[key] = self._instance(key, method, given, "")
         return self._made[key]

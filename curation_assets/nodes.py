@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .algorithms.labels import labelled
 from .instance import Instance
 from .spec import Score
 from .tables import REASON, ROW, SHARD, Column, Key, Table
@@ -66,6 +67,11 @@ def cut_key(subset: str, number: int) -> Key:
     return ("cuts", subset, f"cut_{number + 1}")
 
 
+def assignments_of(instance: Instance) -> Key:
+    """The clustering that a score of whole clusters is by."""
+    return labelled("cluster_assignments", str(instance.settings.get("clustering", "")))
+
+
 def method_node(instance: Instance) -> Node:
     """Node of a score or a summary: its inputs are the owners of the columns that it asks for."""
     method, (group, _) = instance.method, instance.key
@@ -78,7 +84,7 @@ def method_node(instance: Instance) -> Node:
     outside = tuple(instance.outside.values())
     if isinstance(method, Score):
         gathers = method.scope != "sample"
-        always: list[Key] = [("raw_pool",), ("cluster_assignments",)] if method.scope == "cluster" else [("raw_pool",)]
+        always: list[Key] = [("raw_pool",), assignments_of(instance)] if method.scope == "cluster" else [("raw_pool",)]
         inputs, table, pinned = tuple(dict.fromkeys([*always, *sources])), score_table(instance.columns), ()
     else:
         gathers, inputs, table = False, tuple(dict.fromkeys(sources)), Table(instance.columns, is_sharded=False)

@@ -11,6 +11,7 @@ import yaml
 
 from curation_assets.assets.apply import Applied, Settings, apply
 from curation_assets.assets.build import build_definitions
+from curation_assets.assets.encoder import clip_resource
 from curation_assets.assets.project import Project, open_project
 from curation_assets.recipe import Recipe, check_recipe
 from resources.decode import Framing, ImageBytes, decode_rgb, read_payload
@@ -93,8 +94,9 @@ def make_project(folder: Path, pool: Path | str, subsets: Mapping[str, object] |
 def run_apply(
     project: Project, instance: dg.DagsterInstance, clip: object | None = None, settings: Settings | None = None
 ) -> Applied:
-    """`curate apply` with the tiny encoder."""
-    definitions = build_definitions(project.recipe, {"clip": clip or TinyClip()})
+    """`curate apply` with the tiny encoder; every other encoder of the recipe is another tiny one."""
+    encoders = {clip_resource(label): TinyClip(number) for number, label in enumerate(project.recipe.encoders)}
+    definitions = build_definitions(project.recipe, {**encoders, "clip": clip or TinyClip()})
     return apply(project, definitions, instance, lambda line: None, settings or Settings())
 
 

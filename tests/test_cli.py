@@ -102,7 +102,7 @@ def test_export_writes_the_file(applied: Curated, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (("apply",), "cannot read the recipe"),
-        (("status", "--recipe", "broken.yaml"), "unknown filter; known: aspect_ratio"),
+        (("status", "--recipe", "broken.yaml"), "unknown filter; known: alignment_bin"),
         (("status", "--recipe", "empty.yaml"), "matches no file"),
         (("export", "nope", "--recipe", "empty.yaml"), "no subset 'nope'"),
     ],

@@ -21,6 +21,7 @@ subsets:
     keep:
     - any: [{clip_score: {min: 0.2}}, {all: [{clip_score: {min: 0.1}}, {not: {clip_score: {max: 0.05}}}]}]
   other: {keep: [english_caption]}
+  short: {keep: [english_caption, {any: [{basic_filter: {min_words: 4}}]}]}
 """
 
 
@@ -39,8 +40,17 @@ def described(recipe: Recipe) -> dict[str, object]:
         ("aligned", ["clip_score.over=pool"], ("top_fraction: 0.5", "top_fraction: 0.5, over: pool")),
         ("aligned", ["clip_score.top_fraction=null", "clip_score.min=1e-3"], ("top_fraction: 0.5", "min: 0.001")),
         ("aligned", ["image_size.min_side_px=600"], ("min_side_px: 500", "min_side_px: 600")),
-        ("basic", ["english_caption.min_probability=0.5"], ("[english_caption,", "[english_caption: {min_probability: 0.5},")),
+        (
+            "basic",
+            ["english_caption.min_probability=0.5"],
+            ("[english_caption, {caption", "[english_caption: {min_probability: 0.5}, {caption"),
+        ),
         ("basic", ["caption_length.min_words=5"], ("{caption_length: }", "{caption_length: {min_words: 5}}")),
+        (
+            "short",
+            ["image_size.min_side_px=99"],
+            ("basic_filter: {min_words: 4}", "basic_filter: {min_words: 4, min_side_px: 99}"),
+        ),
         ("mixed", [" basic.image_size.min_side_px = 65"], ("min_side_px: 64", "min_side_px: 65")),
         (
             "mixed",
@@ -88,7 +98,7 @@ def test_the_chain_of_a_subset_begins_at_the_pool() -> None:
 @pytest.mark.parametrize(
     ("subset", "setting", "message"),
     [
-        ("nope", "clip_score.min=1", "no subset 'nope' in /project/curation.yaml; known: basic, other, aligned, mixed"),
+        ("nope", "clip_score.min=1", "no subset 'nope' in /project/curation.yaml; known: basic, other, short, aligned, mixed"),
         ("basic", "clip_score.min=1", "has no filter 'clip_score'; known: english_caption, caption_length, image_size"),
         ("mixed", "any.min=1", "subset 'mixed' has no filter 'any'; known: clip_score"),
         ("mixed", "other.english_caption.min_probability=1", "'mixed' narrows no subset 'other'; known: basic, aligned, mixed"),
@@ -121,6 +131,7 @@ def test_all_wrong_settings_come_at_once_with_the_present_values() -> None:
         "  clip_score.max=null",
         "  clip_score.top_fraction=0.5",
         "  clip_score.over=source",
+        "  clip_score.parity=False",
         "  image_size.min_side_px=500",
         "  image_size.max_aspect_ratio=3.0",
         "  basic.english_caption.min_probability=0.0",
@@ -141,7 +152,7 @@ def test_without_a_setting_it_lists_what_can_be_set() -> None:
     [
         ("clip_score.top_fraction=1.5", "clip_score.top_fraction: Input should be less than or equal to 1"),
         ("clip_score.min=0.3", "subsets.aligned.keep.0.clip_score: clip_score needs either min and/or max, or top_fraction"),
-        ("clip_score.smallest=1", "Extra inputs are not permitted; settings: min, max, top_fraction, over (found 1)"),
+        ("clip_score.smallest=1", "Extra inputs are not permitted; settings: min, max, top_fraction, over, parity (found 1)"),
         ("clip_score.over=all", "clip_score.over: Input should be 'source' or 'pool'"),
         ("clip_score.top_fraction=.nan", "Input should be a finite number"),
         ("clip_score.top_fraction=[0.5]", "Input should be a valid number"),

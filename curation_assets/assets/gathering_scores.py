@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.measurement import IS_NEW, measure
-from curation_assets.nodes import Graph
+from curation_assets.nodes import Graph, assignments_of
 from curation_assets.recipe import Recipe
 from curation_assets.spec import Score
 from curation_assets.tables import Key
@@ -27,7 +27,6 @@ from .step import Made, Step
 from .together import run_together
 
 _POOL: Key = ("raw_pool",)
-_ASSIGNMENTS: Key = ("cluster_assignments",)
 # Rows of clusters that are held with their vectors at once (512 float32: 0.5 GB); a larger cluster is held alone.
 _MOST_ROWS = 262_144
 Columns = dict[str, pa.Array]
@@ -81,12 +80,12 @@ def gathering_score_asset(key: Key, recipe: Recipe, graph: Graph) -> dg.AssetsDe
 def _look(step: Step) -> _Clusters:
     """Where the rows are, and which clusters have to be measured again."""
     read = columns_by_owner(step)
-    is_pool = step.node.instance.method.scope == "pool"
+    is_pool, assignments = step.node.instance.method.scope == "pool", assignments_of(step.node.instance)
     if not is_pool:
-        read[_ASSIGNMENTS] = list(dict.fromkeys(["cluster_id", *read.get(_ASSIGNMENTS, [])]))
+        read[assignments] = list(dict.fromkeys(["cluster_id", *read.get(assignments, [])]))
     shards = {}
     for shard in step.shards:
-        rows = step.read(_POOL if is_pool else _ASSIGNMENTS, ["row" if is_pool else "cluster_id"], shard)
+        rows = step.read(_POOL if is_pool else assignments, ["row" if is_pool else "cluster_id"], shard)
         cluster = np.zeros(len(rows), np.int64) if is_pool else rows["cluster_id"].fill_null(-1).to_numpy().astype(np.int64)
         shards[shard] = _Shard(cluster, find_reusable(step, read, shard))
     k = 1 + max((int(found.cluster.max(initial=-1)) for found in shards.values()), default=-1)
@@ -95,7 +94,7 @@ def _look(step: Step) -> _Clusters:
         sizes += np.bincount(found.cluster[found.cluster >= 0], minlength=k)
         fresh = found.cluster[found.reuse.at < 0]
         is_changed[fresh[fresh >= 0]] = True
-        left = _left(found.reuse, is_pool)
+        left = _left(found.reuse, None if is_pool else assignments)
         has_lost[left[left < k]] = True
     records = step.state.records[step.node.key]
     if any(records.get(shard, {}).get("rows") and not found.reuse.former_inputs for shard, found in shards.items()):
@@ -103,16 +102,16 @@ def _look(step: Step) -> _Clusters:
     return _Clusters(shards, sizes, (is_changed | has_lost) & (sizes > 0), ~has_lost)
 
 
-def _left(reuse: Reuse, is_pool: bool) -> np.ndarray:
+def _left(reuse: Reuse, assignments: Key | None) -> np.ndarray:
     """Clusters that a shard's rows were in when they were measured, and that they have left or come back to changed."""
     if not reuse.former_inputs:
         return np.zeros(0, np.int64)
     rows = next(iter(reuse.former_inputs.values()))
     is_gone = np.ones(len(rows), bool)
     is_gone[reuse.at[reuse.at >= 0]] = False
-    if is_pool:
+    if assignments is None:
         return np.zeros(int(is_gone.sum()), np.int64)
-    return reuse.former_inputs[_ASSIGNMENTS]["cluster_id"].filter(pa.array(is_gone)).drop_null().to_numpy()
+    return reuse.former_inputs[assignments]["cluster_id"].filter(pa.array(is_gone)).drop_null().to_numpy()
 
 
 def _measured(step: Step, score: Score, clusters: _Clusters) -> dict[str, Columns]:
