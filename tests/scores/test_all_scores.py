@@ -60,6 +60,8 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "subtrahend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 5, i % 3).tolist() for i in range(n)], pa.list_(pa.int32())),
     "cluster_id": lambda n, rng: pa.array(rng.integers(0, 5, n), pa.int32()),
+    "rank_in_cluster": lambda n, rng: pa.array(rng.integers(0, 9, n), pa.int32()),
+    "preference": lambda n, rng: pa.array(rng.integers(0, 9, n) / 8, pa.float64()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
 }
@@ -86,7 +88,12 @@ WHOLE: dict[str, Whole] = {
     },
     "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
     "cluster_targets": {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
-    "cluster_statistics": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+    "cluster_statistics": {
+        "cluster_id": np.arange(5, dtype=np.int32),
+        "cluster_rows": np.int64([9, 1, 2, 5, 4]),
+        "cluster_distance": np.int64([9, 0, 3, 1, 7]) << 29,
+    },
+    "centroids": {"centroid_id": np.int32([4, 2, 0, 1, 3]), "centroid": _vectors(5)},
     "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
 }
 # Settings that a score does not work without.
