@@ -6,8 +6,9 @@ only one opinion of what depends on what.
 
 from collections.abc import Iterator, Mapping
 
+from .algorithms.labels import labelled
 from .errors import RecipeError
-from .instances import Instance
+from .instance import Instance
 from .keep import describe, fractions, leaves
 from .nodes import Graph, Node, column_owners, cut_key, method_node
 from .recipe import Recipe, SubsetPlan, recipe_instances
@@ -21,6 +22,7 @@ from .tables import (
     EMBEDDINGS,
     ENCODER,
     FILTER_NETWORK,
+    PERCEPTUAL_HASHES,
     POOL_SCORES,
     REJECTED_SAMPLES,
     SUBSET,
@@ -35,6 +37,7 @@ CODE_VERSIONS = {
     "filter_network": "1",
     "encoder": "1",
     "embeddings": "1",
+    "perceptual_hashes": "1",
     "centroids": "1",
     "cluster_assignments": "1",
     "cluster_drift": "1",
@@ -42,6 +45,10 @@ CODE_VERSIONS = {
     "cuts": "1",
     "subsets": "1",
 }
+
+
+_HASHES: Key = ("perceptual_hashes",)
+_CLUSTERING = ("centroids", "cluster_assignments")
 
 
 def build_graph(recipe: Recipe) -> Graph:
@@ -61,7 +68,7 @@ def build_graph(recipe: Recipe) -> Graph:
 def _pool_nodes(recipe: Recipe) -> Iterator[Node]:
     pool = recipe.file.pool
     parameters = pool.model_dump(mode="json", include=pool.read_with)
-    table, version = pool_table(has_pixels=pool.has_pixels), CODE_VERSIONS["raw_pool"]
+    table, version = pool_table(has_pixels=pool.is_whole), CODE_VERSIONS["raw_pool"]
     yield Node(("raw_pool",), "pool", table, (), version, parameters)
     yield Node(("rejected_samples",), "pool", REJECTED_SAMPLES, (), version, parameters, made_with=("raw_pool",))
     if pool.has_scores:
@@ -80,48 +87,54 @@ def _feature_nodes(recipe: Recipe) -> Iterator[Node]:
             CODE_VERSIONS["filter_network"],
             training.model_dump(mode="json", exclude={"train_on"}),
         )
-    if file.encoder.features is not None:
-        yield from _stored_feature_nodes(file.encoder.features)
-        yield from _cluster_nodes(recipe)
+    for label in recipe.encoders:
+        yield from _encoder_nodes(recipe, label)
+    for label in recipe.clusterings:
+        yield from _cluster_nodes(recipe, label)
+
+
+def _encoder_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
+    section, encoder = recipe.encoders[label], labelled("encoder", label)
+    embeddings, inputs = labelled("embeddings", label), (("raw_pool",), encoder)
+    if section.features is not None:  # the encoder's place is taken by the names of features that the pool holds
+        names = {"features": dict(section.features)}
+        yield Node(encoder, "encoder", ENCODER, (), CODE_VERSIONS["encoder"], names)
+        yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], names)
         return
-    weights = file.encoder.model_dump(mode="json", include={"model", "pretrained", "train"})
-    trained = (("filter_network",),) if file.encoder.train else ()
-    yield Node(("encoder",), "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
+    weights = section.model_dump(mode="json", include={"model", "pretrained", "train"})
+    trained = (("filter_network",),) if section.train else ()
+    yield Node(encoder, "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
     # The same weights in another architecture (ViT-B-32-quickgelu), or fed with other preprocessing, give other vectors.
-    architecture = file.encoder.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
-    if recipe.checkpoint is None and not file.encoder.preprocess_as:
-        architecture["preprocess_as"] = file.encoder.pretrained  # a tag prepares pictures in its own way
-    pool_and_encoder: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(("embeddings",), "features", EMBEDDINGS, pool_and_encoder, CODE_VERSIONS["embeddings"], architecture)
-    yield from _cluster_nodes(recipe)
+    architecture = section.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
+    if recipe.checkpoint(label) is None and not section.preprocess_as:
+        architecture["preprocess_as"] = section.pretrained  # a tag prepares pictures in its own way
+    yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], architecture)
 
 
-def _stored_feature_nodes(features: Mapping[str, str]) -> Iterator[Node]:
-    """The encoder's place is taken by the names of features that the pool holds."""
-    yield Node(("encoder",), "encoder", ENCODER, (), CODE_VERSIONS["encoder"], {"features": dict(features)})
-    inputs: tuple[Key, ...] = (("raw_pool",), ("encoder",))
-    yield Node(("embeddings",), "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], {"features": dict(features)})
-
-
-def _cluster_nodes(recipe: Recipe) -> Iterator[Node]:
-    clusters = recipe.file.clusters
-    settings = clusters.model_dump(mode="json", exclude={"policy", "max_drift"})
-    features: tuple[Key, ...] = (("raw_pool",), ("embeddings",))
-    # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
-    inputs = (*features, ("encoder",))
-    pinned = () if clusters.policy == "always" else features
-    yield Node(("centroids",), "clusters", CENTROIDS, inputs, CODE_VERSIONS["centroids"], settings, pinned=pinned)
-    assigned: tuple[Key, ...] = (("embeddings",), ("centroids",))
-    version = CODE_VERSIONS["cluster_assignments"]
-    yield Node(("cluster_assignments",), "clusters", CLUSTER_ASSIGNMENTS, assigned, version, {})
-    drifting: tuple[Key, ...] = (("centroids",), ("cluster_assignments",))
-    yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drifting, CODE_VERSIONS["cluster_drift"], {})
+def _cluster_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
+    clusters, centroids, assignments = recipe.clusterings[label], *(labelled(n, label) for n in _CLUSTERING)
+    settings = clusters.model_dump(mode="json", exclude={"policy", "max_drift", "given"})
+    version, features = CODE_VERSIONS["centroids"], (("raw_pool",), ("embeddings",))
+    if clusters.given is not None:
+        settings = {"assignment": clusters.assignment}
+        yield Node(centroids, "clusters", CENTROIDS, (), version, settings, outside=(clusters.given,))
+    else:
+        read = (*features, ("subsets", clusters.fit_on)) if clusters.fit_on else features
+        # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
+        pinned = () if clusters.policy == "always" else read
+        yield Node(centroids, "clusters", CENTROIDS, (*read, ("encoder",)), version, settings, pinned=pinned)
+    assigned: tuple[Key, ...] = (("embeddings",), centroids)
+    yield Node(assignments, "clusters", CLUSTER_ASSIGNMENTS, assigned, CODE_VERSIONS["cluster_assignments"], {})
+    if not label:
+        drift = (centroids, assignments)
+        yield Node(("cluster_drift",), "clusters", CLUSTER_DRIFT, drift, CODE_VERSIONS["cluster_drift"], {})
 
 
 def _target_nodes(recipe: Recipe) -> Iterator[Node]:
     for name, target in recipe.file.targets.items():
         key, version = ("targets", name), CODE_VERSIONS["targets"]
-        yield Node(key, "targets", TARGET_EMBEDDINGS, (("encoder",),), version, {}, outside=(target.path,))
+        inputs = () if target.path.endswith(".npy") else (("encoder",),)
+        yield Node(key, "targets", TARGET_EMBEDDINGS, inputs, version, {}, outside=(target.path,))
 
 
 def _method_nodes(recipe: Recipe) -> list[Node]:
@@ -135,7 +148,11 @@ def _method_nodes(recipe: Recipe) -> list[Node]:
         if one.key not in found:
             found[one.key] = one
             waiting += [i for source in one.sources.values() if (i := instances.made(source.key)) is not None]
-    return [method_node(found[key]) for key in sorted(found)]
+    nodes = [method_node(found[key]) for key in sorted(found)]
+    if any(_HASHES in node.inputs for node in nodes):  # a picture is decoded for its hash alone where a method asks for it
+        version = CODE_VERSIONS["perceptual_hashes"]
+        nodes.append(Node(_HASHES, "features", PERCEPTUAL_HASHES, (("raw_pool",),), version, {}))
+    return nodes
 
 
 def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]:

@@ -5,124 +5,46 @@ A method without a label has the column names of its file, and its default setti
 (`semdedup_similarity_easy`), its name and columns end in `_label`.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import get_args
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-import numpy as np
 from pydantic import ConfigDict, ValidationError, create_model
 
+from .algorithms.labels import labelled
 from .algorithms.preference import preference_columns
 from .errors import SchemaError
+from .instance import Instance, Source
 from .scores import all_scores
-from .spec import Outside, Parameter, Score, Summary, Values
+from .spec import Parameter, Score, Summary
 from .summaries import all_summaries
-from .tables import CENTROIDS, MEASURED, TARGET_EMBEDDINGS, Column, Key
+from .tables import CENTROIDS, MEASURED, TARGET_EMBEDDINGS, Key
 
-Whole = np.ndarray | dict[str, np.ndarray]
 # Small tables that a method gets as a whole, by the name of its parameter.
 _WHOLE = {"centroids": CENTROIDS, "target_embedding": TARGET_EMBEDDINGS}
 DEFAULT = "default"
+# Tables that a recipe can have several of, and the setting that names which.
+_LABELLED = {"embeddings": "encoder", "cluster_assignments": "clustering", "centroids": "clustering"}
 _KEYS = ("shard", "reason", "key")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where an input comes from: columns of a sharded table, or a small table as a whole (no columns)."""
-
-    key: Key
-    columns: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.columns
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A score or summary with its settings.
-
-    Args:
-        key: asset.
-        method: as its file declares it.
-        columns: what it makes, with the names that it has here.
-        settings: by keyword-only parameter.
-        sources: by positional parameter, in that order.
-    """
-
-    key: Key
-    method: Score | Summary
-    columns: tuple[Column, ...]
-    settings: Mapping[str, Parameter]
-    sources: Mapping[str, Source]
-
-    @property
-    def name(self) -> str:
-        return self.key[-1]
-
-    @property
-    def outside(self) -> dict[str, str]:
-        """Files and folders outside the lake that it reads, by setting; relative to the recipe's folder."""
-        marked = [name for name, p in self.method.settings.items() if any(isinstance(a, Outside) for a in _marks(p))]
-        return {name: str(self.settings[name]) for name in marked if self.settings[name] is not None}
-
-    def bound(self, whole: Mapping[str, Whole], settings: Mapping[str, Parameter]) -> Score:
-        """The score with everything but its per-row columns filled in.
-
-        Args:
-            whole: small tables by parameter.
-            settings: in place of its own, such as absolute paths.
-
-        Raises:
-            TypeError: it is a summary.
-        """
-        if not isinstance(self.method, Score):
-            raise TypeError(f"{self.name} is no score")
-        values = {**self.settings, **settings}
-        if self.columns == self.method.columns and not whole and not values:
-            return self.method
-        names = {own.name: here.name for own, here in zip(self.method.columns, self.columns, strict=True)}
-        update = self.method.update and self._filled(self.method.update, names, (whole, values))
-        return replace(
-            self.method, compute=self._filled(self.method.compute, names, (whole, values)), columns=self.columns, update=update
-        )
-
-    def _filled(
-        self,
-        function: Callable[..., Values | dict[str, Values]],
-        names: Mapping[str, str],
-        given: tuple[Mapping[str, Whole], Mapping[str, Parameter]],
-    ) -> Callable[..., dict[str, Values]]:
-        whole, values = given
-        rows = [name for name in self.method.inputs if name not in whole]
-
-        def compute(*columns: object) -> dict[str, Values]:
-            by_name = dict(zip(rows, columns[: len(rows)], strict=True)) | whole
-            known = columns[len(rows) :]  # of an update: the former columns, and which rows are new
-            if known:
-                known = ({own: known[0][here] for own, here in names.items()}, known[1])
-            made = function(*(by_name[name] for name in self.method.inputs), *known, **values)
-            made = made if isinstance(made, dict) else {self.method.columns[0].name: made}
-            return {names.get(name, name): column for name, column in made.items()}
-
-        compute.__name__ = self.name
-        compute.__doc__ = function.__doc__
-        compute.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in rows])
-        return compute
 
 
 class Instances:
     """The instances of a recipe, each made when it is first asked for."""
 
-    def __init__(self, sections: Mapping[str, Mapping[str, Mapping[str, object]]], targets: tuple[str, ...]) -> None:
-        """Args: settings by method and label, as in the recipe's section `scores`; names of its target sets."""
+    def __init__(
+        self,
+        sections: Mapping[str, Mapping[str, Mapping[str, object]]],
+        targets: Iterable[str] = (),
+        encoders: Iterable[str] = (),
+        clusterings: Iterable[str] = (),
+    ) -> None:
+        """Args: settings by method and label, as in the recipe's section `scores`; names of its other sections."""
         self._given = {
             (method, "" if label == DEFAULT else label): given
             for method, labels in sections.items()
             for label, given in labels.items()
         }
-        self._targets = targets
+        self._targets = tuple(targets)
+        self._known = {"": ("",), "encoder": ("", *encoders), "clustering": ("", *clusterings)}
         self._made: dict[Key, Instance] = {}
         self._begun: list[str] = []
 
@@ -192,20 +114,23 @@ class Instances:
 
     def _source(self, name: str, method: Score | Summary, settings: Mapping[str, Parameter]) -> Source:
         if name == "preference":
-            return self._columns(preference_columns(str(settings["prefer"])), f"prefer {settings['prefer']!r}")
+            return self._columns(preference_columns(str(settings["prefer"])), settings, f"prefer {settings['prefer']!r}")
         if name == "target_embedding":
             return Source(("targets", self._target(settings["target"])))
         if name in _WHOLE:
-            return Source((name,))
+            return Source(labelled(name, str(settings.get("clustering", ""))))
         if name in all_summaries():
             return Source(self._summary(name, settings).key)
         column = str(settings[method.named_by[name]]) if name in method.named_by else name
-        return self._columns((column,), f"{column!r}")
+        return self._columns((column,), settings, f"{column!r}")
 
-    def _columns(self, columns: tuple[str, ...], asked: str) -> Source:
+    def _columns(self, columns: tuple[str, ...], settings: Mapping[str, Parameter], asked: str) -> Source:
         for asset, table in MEASURED.items():
             if set(columns) <= set(table.names) - set(_KEYS):
-                return Source((asset,), columns)
+                label = str(settings.get(_LABELLED.get(asset, ""), ""))
+                if label not in (known := self._known[_LABELLED.get(asset, "")]):
+                    raise SchemaError(f"asks for {_LABELLED[asset]} {label!r}; known: {', '.join(known[1:]) or 'none'}")
+                return Source(labelled(asset, label), columns)
         found = self.owner(columns[0])
         if found is None:
             raise SchemaError(f"asks for {asked}, but there is no such column; known: {', '.join(known_columns())}")
@@ -242,10 +167,6 @@ def _checked(name: str, method: Score | Summary, given: Mapping[str, object]) ->
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
         raise SchemaError(f"score {name}: {faults}; settings: {', '.join(fields) or 'none'}") from error
-
-
-def _marks(parameter: inspect.Parameter) -> tuple[object, ...]:
-    return get_args(parameter.annotation)[1:]
 
 
 def _word(value: str) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .instances import Instance
+from .instance import Instance
 from .spec import Score
-from .tables import Key, Table, score_table, summary_table
+from .tables import REASON, ROW, SHARD, Column, Key, Table
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def method_node(instance: Instance) -> Node:
         always: list[Key] = [("raw_pool",), ("cluster_assignments",)] if method.scope == "cluster" else [("raw_pool",)]
         inputs, table, pinned = tuple(dict.fromkeys([*always, *sources])), score_table(instance.columns), ()
     else:
-        gathers, inputs, table = False, tuple(dict.fromkeys(sources)), summary_table(instance.columns)
+        gathers, inputs, table = False, tuple(dict.fromkeys(sources)), Table(instance.columns, is_sharded=False)
         if method.is_frozen:
             pinned, inputs = inputs, (*inputs, *((("encoder",),) if ("embeddings",) in inputs else ()))
         else:
@@ -98,3 +98,9 @@ def method_node(instance: Instance) -> Node:
         instance=instance,
         outside=outside,
     )
+
+
+def score_table(columns: tuple[Column, ...]) -> Table:
+    """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
+    own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
+    return Table((SHARD, ROW, *own, REASON))

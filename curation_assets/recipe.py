@@ -16,8 +16,9 @@ from pydantic_core import ErrorDetails
 from .errors import RecipeError, SchemaError
 from .instances import Instances
 from .keep import AllOf, Keep
+from .recipe_faults import section_faults
 from .recipe_keep import KeepReader, fault_line
-from .recipe_sections import SECTIONS, RecipeFile, Section, Subset
+from .recipe_sections import SECTIONS, Clusters, Encoder, RecipeFile, Subset
 
 DEFAULT_RECIPE = "curation.yaml"
 RECIPE_VARIABLE = "CURATION_RECIPE"
@@ -62,9 +63,18 @@ class Recipe:
         return self.file.lake if "://" in self.file.lake else str((self.folder / self.file.lake).resolve())
 
     @property
-    def checkpoint(self) -> Path | None:
-        """The encoder's checkpoint, if the recipe names a file and not a tag."""
-        pretrained = self.file.encoder.pretrained
+    def encoders(self) -> dict[str, Encoder]:
+        """All encoders by label; the recipe's own has none."""
+        return {"": self.file.encoder, **self.file.encoders}
+
+    @property
+    def clusterings(self) -> dict[str, Clusters]:
+        """All clusterings by label; the recipe's own has none."""
+        return {"": self.file.clusters, **self.file.clusterings}
+
+    def checkpoint(self, label: str = "") -> Path | None:
+        """An encoder's checkpoint, if the recipe names a file and not a tag."""
+        pretrained = self.encoders[label].pretrained
         if pretrained is None or not (self.folder / pretrained).is_file():
             return None
         return (self.folder / pretrained).resolve()
@@ -138,7 +148,7 @@ def _well_formed(content: dict[str, object]) -> dict[str, Subset]:
 
 def recipe_instances(file: RecipeFile | None) -> Instances:
     """The scores that a recipe's sections describe; those of the default settings if there is none."""
-    return Instances({}, ()) if file is None else Instances(file.scores, tuple(file.targets))
+    return Instances({}) if file is None else Instances(file.scores, file.targets, file.encoders, file.clusterings)
 
 
 def _read_subsets(sections: Mapping[str, Subset], instances: Instances, faults: list[str]) -> list[SubsetPlan]:
@@ -156,7 +166,7 @@ def _read_subsets(sections: Mapping[str, Subset], instances: Instances, faults: 
 
 
 def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
-    """Faults between sections: sources that do not exist or go in a circle, an encoder that is given twice or not at all."""
+    """Faults between sections: sources that do not exist or go in a circle, and those of `recipe_faults`."""
     names = {subset.name for subset in subsets}
     faults = _unknown_sources(subsets, names)
     in_order = {subset.name for subset in _ordered(subsets)}
@@ -167,42 +177,7 @@ def _cross_faults(file: RecipeFile, subsets: list[SubsetPlan]) -> list[str]:
     ]
     low_high = [(s.name, s.kept_fraction) for s in subsets if not 0 <= s.kept_fraction[0] <= s.kept_fraction[1] <= 1]
     faults += [fault_line(("subsets", n, "kept_fraction"), "expected 0 <= smallest <= largest <= 1", v) for n, v in low_high]
-    faults += _feature_faults(file)
-    if file.pool.has_pixels and file.encoder.features is None and (file.encoder.train is None) == (file.encoder.model is None):
-        faults.append(
-            fault_line(("encoder",), "expected either train: filter_network, or model and pretrained", _given(file.encoder))
-        )
-    if file.pool.has_pixels and file.encoder.model is not None and file.encoder.pretrained is None:
-        faults.append(fault_line(("encoder", "pretrained"), "expected an OpenCLIP tag or a checkpoint file", None))
-    if file.pool.has_pixels and file.encoder.train is not None and file.filter_network is None:
-        faults.append(fault_line(("filter_network",), "expected a section with train_on, since the encoder is trained", None))
-    if file.filter_network and file.filter_network.train_on not in names:
-        faults.append(
-            fault_line(
-                ("filter_network", "train_on"),
-                f"unknown subset; known: {', '.join(sorted(names))}",
-                file.filter_network.train_on,
-            )
-        )
-    return faults
-
-
-def _feature_faults(file: RecipeFile) -> list[str]:
-    """A pool without pixels has stored features for an encoder, and no other pool has them."""
-    encoder = file.encoder
-    if file.pool.has_pixels:
-        wrong = encoder.features is not None
-        return (
-            [fault_line(("encoder", "features"), "only a pool of format datacomp has them", encoder.features)] if wrong else []
-        )
-    expected = "expected features alone, such as {image: l14_img, text: l14_txt}: a datacomp pool has no pixels"
-    faults = []
-    if encoder.features is None or encoder.model or encoder.train:
-        faults.append(fault_line(("encoder",), expected, _given(encoder)))
-    if file.filter_network is not None:
-        faults.append(
-            fault_line(("filter_network",), "a datacomp pool has no pixels to train on", file.filter_network.train_on)
-        )
+    faults += section_faults(file, names)
     return faults
 
 
@@ -213,10 +188,6 @@ def _unknown_sources(subsets: list[SubsetPlan], names: Iterable[object]) -> list
         for s in subsets
         if s.source is not None and s.source not in known
     ]
-
-
-def _given(section: Section) -> dict[str, object]:
-    return section.model_dump(exclude_unset=True)
 
 
 def _ordered(subsets: list[SubsetPlan]) -> list[SubsetPlan]:

@@ -1,29 +1,30 @@
 """The sections of a recipe file as pydantic models: keys, types, bounds, defaults, meanings. docs/recipe.md is made of it."""
 
-import re
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys are faults, values are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+from .section import Automation, Name, Section
 
 
 class Pool(Section):
     """Where the raw samples are."""
 
-    format: Literal["webdataset", "img2dataset", "datacomp"] = Field(
+    format: Literal["webdataset", "img2dataset", "datacomp", "parquet", "folder"] = Field(
         "webdataset",
         description="webdataset and img2dataset are tars with one reader; datacomp is parquet files with .npz features beside "
-        "them and no pixels",
+        "them and no pixels; parquet is captions with images or URLs in columns; folder is image files with captions beside "
+        "them, a shard per folder",
     )
     path: str | list[str] = Field(description="the pool's files: paths or globs, relative to the recipe's folder")
+    image_column: str | None = Field(
+        "image", description="parquet: bytes, or a struct with bytes; null where there are only URLs"
+    )
+    text_column: str = Field("text", description="parquet: captions")
+    url_column: str = Field("url", description="parquet: where the images were found, if there is such a column")
+    uid_column: str = Field("uid", description="parquet: 32 hex digits, if there is such a column")
+    width_column: str = Field("width", description="parquet: px, read for rows without bytes")
+    height_column: str = Field("height", description="parquet: px, read for rows without bytes")
     # Pillow itself refuses to decode beyond twice its own limit of 89,478,485.
     max_image_pixels: int = Field(
         89_478_485, ge=1, le=178_956_970, description="larger images are rejected by their header, px"
@@ -50,8 +51,13 @@ class Pool(Section):
 
     @property
     def has_pixels(self) -> bool:
-        """Whether every sample has the bytes of its image."""
+        """Whether samples have the bytes of their images; in a parquet pool some may have none."""
         return self.format != "datacomp"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every sample has the bytes of its image."""
+        return self.format not in ("datacomp", "parquet")
 
     @property
     def has_scores(self) -> bool:
@@ -61,7 +67,12 @@ class Pool(Section):
     @property
     def read_with(self) -> set[str]:
         """Keys that decide what is read of a shard."""
-        return {"max_image_pixels", "verify"} | (set() if self.is_tars else {"format"})
+        columns = {name for name in type(self).model_fields if name.endswith("_column")}
+        return (
+            {"max_image_pixels", "verify"}
+            | (set() if self.is_tars else {"format"})
+            | (columns if self.format == "parquet" else set())
+        )
 
 
 class Encoder(Section):
@@ -123,6 +134,12 @@ class Clusters(Section):
     max_drift: float = Field(
         0.1, ge=0, le=1, description="share of samples in other clusters beyond which refit_on_drift fits again"
     )
+    fit_on: Name | None = Field(None, description="subset whose samples the centroids are fitted on; none is the whole pool")
+    given: str | None = Field(None, description=".npy file of centroids to use instead of fitting any, shape (k, d)")
+    assignment: Literal["cosine", "inner_product"] = Field(
+        "cosine",
+        description="inner_product leaves given centroids as long as they are, as DataComp does",
+    )
     fit: int = Field(1, ge=1, description="raise it to fit once more, whatever the policy")
 
     @field_validator("k", mode="plain")
@@ -144,53 +161,12 @@ class Subset(Section):
     publish: bool = Field(False, description="whether versions of it are meant to be published")
 
 
-class Automation(Section):
-    """Curation without a person, by Dagster's daemon."""
-
-    run: Literal["never", "on_change", "on_schedule"] = Field(
-        "never", description="when what is out of date is made again: never by itself, soon after a change, or at cron times"
-    )
-    interval_s: int = Field(30, ge=1, description="how often the recipe and the pool are looked at")
-    cron: str = Field("0 3 * * *", description="times of on_schedule: minute, hour, day of month, month, day of week")
-    timezone: str = Field("UTC", description="of cron, by its IANA name, such as Europe/Berlin")
-    max_seconds: float | None = Field(
-        None, gt=0, description="a plan whose estimate is longer, or is not known, waits for a person; none is no limit"
-    )
-
-    @field_validator("cron")
-    @classmethod
-    def _five_fields(cls, cron: str) -> str:
-        fields = cron.split()
-        if len(fields) == len(_CRON_LIMITS) and all(map(_is_cron_field, fields, _CRON_LIMITS)):
-            return cron
-        raise ValueError("expected five fields of *, numbers, a-b, */n and commas, such as 0 3 * * 1-5")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, timezone: str) -> str:
-        try:
-            return ZoneInfo(timezone).key
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError("expected an IANA time zone, such as UTC or Europe/Berlin") from error
-
-
-# Smallest and largest number of minute, hour, day of month, month and day of week.
-_CRON_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
-def _is_cron_field(field: str, limits: tuple[int, int]) -> bool:
-    for part in field.split(","):
-        found = re.fullmatch(r"(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:/([1-9][0-9]?))?", part)
-        numbers = [int(number) for number in found.groups()[:2] if number] if found else [-1]
-        if numbers != sorted(numbers) or not all(limits[0] <= number <= limits[1] for number in numbers):
-            return False
-    return True
-
-
 class Target(Section):
     """Pictures that show what the training set is for."""
 
-    path: str = Field(description="folder of pictures, relative to the recipe's; its sub-folders are classes")
+    path: str = Field(
+        description="folder of pictures, relative to the recipe's, its sub-folders are classes; or .npy file of their vectors"
+    )
 
 
 class RecipeFile(Section):
@@ -201,6 +177,10 @@ class RecipeFile(Section):
     encoder: Encoder = Encoder(train="filter_network")
     filter_network: FilterNetwork | None = None
     clusters: Clusters = Clusters()
+    encoders: dict[Name, Encoder] = Field(default_factory=dict, description="more encoders: `clip_score_NAME` is by NAME")
+    clusterings: dict[Name, Clusters] = Field(
+        default_factory=dict, description="more clusterings, without refit_on_drift: `prototype_distance_NAME` is by NAME"
+    )
     targets: dict[Name, Target] = Field(default_factory=dict)
     scores: dict[str, dict[Name, dict[str, object]]] = Field(
         default_factory=dict, description="scores with other settings than their own: `{score: {label: {settings}}}`"
@@ -215,6 +195,8 @@ SECTIONS: dict[str, type[Section]] = {
     "encoder": Encoder,
     "filter_network": FilterNetwork,
     "clusters": Clusters,
+    "encoders": Encoder,
+    "clusterings": Clusters,
     "targets": Target,
     "subsets": Subset,
     "automation": Automation,

@@ -95,23 +95,16 @@ _OF_FILES = ("width", "height", "format", "image_sha256", "tar", "offset_bytes",
 
 def pool_table(*, has_pixels: bool) -> Table:
     """RAW_POOL, with NULL allowed for the facts of image files where a pool may have none."""
-    return (
-        RAW_POOL
-        if has_pixels
-        else Table(tuple(replace(c, is_nullable=c.is_nullable or c.name in _OF_FILES) for c in RAW_POOL.columns))
-    )
+    loose = (replace(column, is_nullable=column.is_nullable or column.name in _OF_FILES) for column in RAW_POOL.columns)
+    return RAW_POOL if has_pixels else Table(tuple(loose))
 
 
 POOL_SCORES = Table(
     (
         SHARD,
         ROW,
-        Column(
-            "stored_clip_b32_score", pa.float32(), "clip_b32_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
-        ),
-        Column(
-            "stored_clip_l14_score", pa.float32(), "clip_l14_similarity_score of the source", is_nullable=True, bounds=(-1, 1)
-        ),
+        Column("stored_clip_b32_score", pa.float32(), "ViT-B/32 cosine, from the source", is_nullable=True, bounds=(-1, 1)),
+        Column("stored_clip_l14_score", pa.float32(), "ViT-L/14 cosine, from the source", is_nullable=True, bounds=(-1, 1)),
         REASON,
     )
 )
@@ -157,6 +150,17 @@ EMBEDDINGS = Table(
         ROW,
         Column("image_embedding", pa.binary(), "CLIP image vector, L2 norm 1, little-endian float16", is_nullable=True),
         Column("text_embedding", pa.binary(), "CLIP text vector, L2 norm 1, little-endian float16", is_nullable=True),
+        REASON,
+    )
+)
+
+PERCEPTUAL_HASHES = Table(
+    (
+        SHARD,
+        ROW,
+        Column("perceptual_hash", pa.int64(), "64 bits of the picture's low frequencies", is_nullable=True),
+        Column("mirrored_hash", pa.int64(), "that of the picture flipped left to right", is_nullable=True),
+        Column("detail_hash", pa.binary(), "256 bits of the picture and 256 of the flipped one", is_nullable=True),
         REASON,
     )
 )
@@ -238,16 +242,6 @@ MEASURED: dict[str, Table] = {
     "raw_pool": RAW_POOL,
     "pool_scores": POOL_SCORES,  # for pools whose source states scores
     "embeddings": EMBEDDINGS,
+    "perceptual_hashes": PERCEPTUAL_HASHES,
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
 }
-
-
-def score_table(columns: tuple[Column, ...]) -> Table:
-    """Table of a score: its own columns, nullable, keyed by shard and row, with the reason of each NULL."""
-    own = tuple(Column(c.name, c.type, c.meaning, is_nullable=True, bounds=c.bounds) for c in columns)
-    return Table((SHARD, ROW, *own, REASON))
-
-
-def summary_table(columns: tuple[Column, ...]) -> Table:
-    """Table of a summary: a few rows about all shards."""
-    return Table(columns, is_sharded=False)

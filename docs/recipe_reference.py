@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from curation_assets.methods import Method, all_methods
-from curation_assets.recipe_sections import Automation, Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset, Target
+from curation_assets.recipe_sections import Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset, Target
+from curation_assets.section import Automation
 
 PAGE = Path(__file__).parent / "recipe.md"
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -62,7 +63,12 @@ def _type(field: FieldInfo) -> str:
     limits = [
         f"{sign} {getattr(limit, name)}" for limit in field.metadata for name, sign in _SIGNS.items() if hasattr(limit, name)
     ]
-    text = inspect.formatannotation(field.annotation).replace("curation_assets.recipe_sections.", "").replace("typing.", "")
+    text = (
+        inspect.formatannotation(field.annotation)
+        .replace("curation_assets.recipe_sections.", "")
+        .replace("curation_assets.section.", "")
+        .replace("typing.", "")
+    )
     text = re.sub(r"Annotated\[str, FieldInfo\(.*?\)\]\)\]", "name", text)
     return f"`{text}`" + (f", {', '.join(limits)}" if limits else "")
 

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from curation_assets.errors import PoolError
 from resources.feature_file import check_features
+from resources.parquet_columns import numbers_of, read_columns, texts_of
 from resources.sample_facts import RejectedRow, SampleRow, encodable
 from resources.shard_contents import ShardContents, columns_of
 from resources.webdataset import SMALL_MEMBER_LIMIT_BYTES
@@ -60,9 +58,9 @@ def read_datacomp(path: Path, *, verify: str = "structure") -> ShardContents:
     table = read_columns(path, _NEEDED, (*_SIZES, "sha256", "face_bboxes", *STORED_SCORES))
     if features_path(path).exists():
         check_features(features_path(path), len(table), is_thorough=verify == "decode")
-    text = {name: _bytes(path, table, name) for name in (*_NEEDED, "sha256")}
-    sizes = {name: _numbers(path, table, name) for name in _SIZES}
-    scores = {name: _numbers(path, table, name) for name in STORED_SCORES}
+    text = {name: texts_of(path, table, name) for name in (*_NEEDED, "sha256")}
+    sizes = {name: numbers_of(path, table, name) for name in _SIZES}
+    scores = {name: numbers_of(path, table, name) for name in STORED_SCORES}
     boxes = _boxes(table)
     kept: list[SampleRow] = []
     rejected: list[RejectedRow] = []
@@ -78,47 +76,6 @@ def read_datacomp(path: Path, *, verify: str = "structure") -> ShardContents:
     contents = ShardContents(columns, columns_of(RejectedRow._fields, rejected), len(table))
     contents.check_accounts()
     return contents
-
-
-def read_columns(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> pa.Table:
-    """Columns of a parquet file: all that are needed, and those of the others that it has.
-
-    Raises:
-        PoolError: it cannot be read, is no parquet, or lacks a needed column.
-    """
-    try:
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            names = file.schema_arrow.names
-            wanted = [name for name in (*needed, *optional) if name in names]
-            twice = sorted(name for name in wanted if names.count(name) > 1)
-            missing = [name for name in needed if name not in names]
-            if missing or twice:
-                fault = f"has no column {missing[0]!r}" if missing else f"has column {twice[0]!r} twice"
-                raise PoolError(f"{path.name} {fault}; its columns: {', '.join(names)}")
-            return file.read(columns=wanted)
-    except (OSError, pa.ArrowException) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise PoolError(f"{path.name} is not a parquet file that can be read: {reason}"[:400]) from error
-
-
-def _bytes(path: Path, table: pa.Table, name: str) -> list[bytes | None]:
-    """A column of texts as bytes, which may be no UTF-8: the file does not have to be right about that."""
-    if name not in table.column_names:
-        return [None] * len(table)
-    kind = table[name].type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise PoolError(f"{path.name}: column {name!r} is {kind}, expected text")
-    return table[name].cast(pa.large_binary()).to_pylist()
-
-
-def _numbers(path: Path, table: pa.Table, name: str) -> np.ndarray:
-    """A column of numbers as float64, NaN where there is none."""
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    kind = table[name].type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind)):
-        raise PoolError(f"{path.name}: column {name!r} is {kind}, expected numbers")
-    return pc.cast(table[name], pa.float64(), safe=False).to_numpy()
 
 
 def _boxes(table: pa.Table) -> list[object]:

@@ -13,10 +13,14 @@ import socket
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pyarrow import ChunkedArray
 
 # Raster formats of web pools. EPS is not among them: Pillow opens it by running Ghostscript on the untrusted payload.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA")
@@ -27,11 +31,15 @@ MAX_RESIZED_PIXELS = 2 * 89_478_485
 
 
 class ImageBytes(NamedTuple):
-    """Where one encoded image lies: `length` bytes at `offset` bytes into the file `path`."""
+    """Where one encoded image lies: `length` bytes at `offset` bytes into the file `path`.
+
+    If `column` is given, the file is a parquet file and the image the value of that column in row `offset`.
+    """
 
     path: str
     offset: int
     length: int
+    column: str = ""
 
 
 class Framing(NamedTuple):
@@ -107,14 +115,9 @@ def decode_rows(rows: Sequence[ImageBytes], framing: Framing) -> tuple[np.ndarra
     errors: list[str | None] = [None] * len(rows)
     files: dict[str, int] = {}
     try:
-        for row, (path, offset, length) in enumerate(rows):
+        for row, place in enumerate(rows):
             try:
-                if path not in files:
-                    files[path] = os.open(path, os.O_RDONLY)
-                payload = os.pread(files[path], length, offset)
-                if len(payload) < length:
-                    raise OSError(f"file ends after {len(payload)} of {length} bytes")
-                pixels[row] = decode_rgb(payload, framing)
+                pixels[row] = decode_rgb(read_payload(place, files), framing)
             except MemoryError:  # the machine's fault, not the row's: a retry may give another answer
                 raise
             except Exception as error:  # Pillow raises some ten types for damaged bytes; here a row becomes data
@@ -123,6 +126,60 @@ def decode_rows(rows: Sequence[ImageBytes], framing: Framing) -> tuple[np.ndarra
         for file in files.values():
             os.close(file)
     return pixels, errors
+
+
+def read_payload(place: ImageBytes, files: dict[str, int]) -> bytes:
+    """The bytes of one encoded image.
+
+    Args:
+        place: where they lie.
+        files: descriptors of files that are open, by path; one that is opened here is added, for the caller to close.
+
+    Raises:
+        OSError: the file cannot be read, or ends too early.
+    """
+    if place.column:
+        return _parquet_value(place)
+    if place.path not in files:
+        files[place.path] = os.open(place.path, os.O_RDONLY)
+    payload = os.pread(files[place.path], place.length, place.offset)
+    if len(payload) < place.length:
+        raise OSError(f"file ends after {len(payload)} of {place.length} bytes")
+    return payload
+
+
+def _parquet_value(place: ImageBytes) -> bytes:
+    """One value of a column of images; its row group stays in memory, since its neighbours are asked for next."""
+    status = os.stat(place.path)
+    file = (place.path, f"{status.st_size}:{status.st_mtime_ns}")
+    ends = _row_group_ends(*file)
+    group = int(np.searchsorted(ends, place.offset, side="right"))
+    if group == len(ends):
+        raise OSError(f"file ends before row {place.offset}")
+    values = _row_group(*file, place.column, group)
+    value = values[place.offset - int(ends[group])].as_py()  # counted from the end of the group
+    payload = value["bytes"] if isinstance(value, dict) else value
+    if payload is None or len(payload) != place.length:
+        raise OSError(f"row {place.offset} has not the {place.length} bytes that were read from it before")
+    return payload
+
+
+# Imported here, since a worker for any other pool does without pyarrow.
+@lru_cache(maxsize=64)
+def _row_group_ends(path: str, stamp: str) -> np.ndarray:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    return np.cumsum(counts, dtype=np.int64)
+
+
+@lru_cache(maxsize=1)
+def _row_group(path: str, stamp: str, column: str, group: int) -> "ChunkedArray":
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        return file.read_row_group(group, columns=[column])[column]
 
 
 def reason(error: Exception) -> str:

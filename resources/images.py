@@ -21,9 +21,12 @@ DETAIL_LIMIT_CHARS = 200
 
 
 class ImageFacts(NamedTuple):
-    """Pillow's name of the format and the size in pixels that the header gives, before any EXIF rotation."""
+    """Pillow's name of the format and the size in pixels that the header gives, before any EXIF rotation.
 
-    format: str
+    The format is None where only the source states a size.
+    """
+
+    format: str | None
     width: int
     height: int
 

@@ -1,6 +1,6 @@
-"""One sample's members, collected from a tar, turned into one row of facts or one rejection.
+"""One sample's members, collected from a shard, turned into one row of facts or one rejection.
 
-The rules of caption, uid and json fields live here; which member belongs to which sample is webdataset.py's business.
+The rules of caption, uid and json fields live here; which member belongs to which sample is each format's business.
 """
 
 import hashlib
@@ -24,19 +24,22 @@ Digest = type(hashlib.sha256())
 
 @dataclass(slots=True)
 class Parts:
-    """What a tar holds of one sample: facts about its image, and its small members as they are."""
+    """What a shard holds of one sample: facts about its image, and its small members as they are.
+
+    No `image_offset` means no bytes: `image` is then what the source states, `image_digest` that of the URL.
+    """
 
     key: str
-    image_offset: int
-    image_bytes: int = 0
+    image_offset: int | None
+    image_bytes: int | None = 0
     image: ImageFacts | Refusal | None = None
     image_digest: Digest | None = None
     text: bytes | None = None
     json: bytes | None = None
+    caption_source: str = "txt"
     link: str = ""
     extensions: set[str] = field(default_factory=set)
-    # Extension -> size of the members that were not read because of it.
-    too_large: dict[str, int] = field(default_factory=dict)
+    too_large: dict[str, int] = field(default_factory=dict)  # extension -> size of members that were not read for it
     remarks: list[str] = field(default_factory=list)
 
 
@@ -141,7 +144,7 @@ def _facts(parts: Parts, row: int, fields: dict[str, object]) -> SampleRow | Ref
     if isinstance(found, Refusal):
         return found
     text, source = found
-    image_sha256 = parts.image_digest.digest()
+    image_sha256 = None if parts.image_offset is None else parts.image_digest.digest()
     uid = _uid(fields, parts.remarks) or _content_uid(parts.image_digest, text)
     url = _taken(fields, "url")
     licence = _taken(fields, "licence")
@@ -154,7 +157,7 @@ def _facts(parts: Parts, row: int, fields: dict[str, object]) -> SampleRow | Ref
     return SampleRow(
         row, uid, encodable(parts.key), text, source, url, parts.image.width, parts.image.height, parts.image.format,
         image_sha256, parts.image_offset, parts.image_bytes, licence,
-        None if expected is None else expected.lower() == image_sha256.hex(), ",".join(parts.remarks), extra,
+        None if None in (expected, image_sha256) else expected.lower() == image_sha256.hex(), ",".join(parts.remarks), extra,
     )  # fmt: skip
 
 
@@ -170,7 +173,7 @@ def _caption(parts: Parts, fields: dict[str, object]) -> tuple[str, str] | Refus
             for name in ("caption", "text"):
                 if fields.get(name) == text:
                     del fields[name]
-            return text, "txt"
+            return text, parts.caption_source
     elif "txt" in parts.too_large:
         refusal = Refusal("missing_caption", f"txt of {parts.too_large['txt']} bytes is too large to be read")
         remark = "txt_too_large"

@@ -1,10 +1,11 @@
-"""Small pictures to look at, straight from a tar; a picture that cannot be made is a grey square."""
+"""Small pictures to look at, straight from the pool's files; a picture that cannot be made is a grey square."""
 
+import os
 from io import BytesIO
 
 from PIL import Image
 
-from resources.decode import ImageBytes
+from resources.decode import ImageBytes, read_payload
 from resources.images import FORMATS
 
 _GREY = (200, 200, 200)
@@ -20,9 +21,13 @@ def thumbnail(place: ImageBytes, side_px: int) -> Image.Image:
         side_px: longest side of the result.
     """
     try:
-        with open(place.path, "rb") as file:
-            file.seek(place.offset)
-            picture = Image.open(BytesIO(file.read(place.length)), formats=FORMATS)
+        files: dict[str, int] = {}
+        try:
+            payload = read_payload(place, files)
+        finally:
+            for file in files.values():
+                os.close(file)
+        picture = Image.open(BytesIO(payload), formats=FORMATS)
         picture.draft("RGB", (side_px, side_px))
         picture.thumbnail((side_px, side_px))
         return picture.convert("RGB")

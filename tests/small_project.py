@@ -1,6 +1,7 @@
 """A small project and a tiny deterministic encoder: enough to materialize everything in seconds."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from curation_assets.assets.apply import Applied, Settings, apply
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.project import Project, open_project
 from curation_assets.recipe import Recipe, check_recipe
-from resources.decode import Framing, ImageBytes, decode_rgb
+from resources.decode import Framing, ImageBytes, decode_rgb, read_payload
 from resources.encoder import Encoded
 
 SUBSETS: dict[str, object] = {
@@ -37,9 +38,10 @@ class TinyEncoder:
             np.zeros((len(texts), self.dimensions), np.float32), np.zeros((len(texts), self.dimensions), np.float32), []
         )
         for row, (image, text) in enumerate(zip(images, texts, strict=True)):
-            with open(image.path, "rb") as file:
-                file.seek(image.offset)
-                payload = file.read(image.length)
+            files: dict[str, int] = {}
+            payload = read_payload(image, files)
+            for file in files.values():
+                os.close(file)
             try:
                 pixels = decode_rgb(payload, Framing(8)).reshape(-1) / 255 - 0.5
             except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from curation_assets.recipe_keep import known_filters
 from curation_assets.spec import Condition, Fraction
 
 ROOT = Path(__file__).parents[1]
+FEATURES = "encoder: {features: {image: l14_img, text: l14_txt}}"
 HEAD = "pool: {path: pool/*.tar}\nencoder: {model: ViT-B-32, pretrained: tag}\n"
 
 
@@ -69,11 +70,11 @@ def test_all_faults_come_at_once_each_with_key_path_value_and_what_is_allowed():
     assert "clusters.k: Value error, expected auto, or a whole number from 1 (found 0)" in text
     assert "clusters.seed: Input should be greater than or equal to 0 (found -1)" in text
     assert (
-        "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid, policy, max_drift, fit (found 3)"
-        in text
-    )
+        "clusters.depth: unknown key; known: k, iterations, seed, samples_per_centroid, policy, max_drift, fit_on, given, "
+        "assignment, fit (found 3)"
+    ) in text
     assert "subsets.aligned.keep: List should have at least 1 item" in text
-    assert "subsets.basic.keep.0: unknown filter; known: aspect_ratio, caption_chars," in text
+    assert "subsets.basic.keep.0: unknown filter; known: alignment_bin, aspect_ratio," in text
     assert "(found 'english_captoin')" in text
     assert (
         "subsets.basic.keep.1.caption_length.min_words: Input should be greater than or equal to 0; "
@@ -164,13 +165,19 @@ def test_thresholds_are_finite(entry: str):
 @pytest.mark.parametrize(("fraction", "message"), [("-0.1", "greater than or equal to 0"), ("1.1", "less than or equal to 1")])
 def test_a_fraction_lies_between_0_and_1(fraction: str, message: str):
     fault = keep_fault(f"{{clip_score: {{top_fraction: {fraction}}}}}")
-    assert f"{message}; settings: min, max, top_fraction, over (found {fraction})" in fault
+    assert f"{message}; settings: min, max, top_fraction, over, parity (found {fraction})" in fault
 
 
 def test_defaults_are_filled_in():
     assert describe(keep_of("caption_length")) == {"filter": "caption_length", "version": "1", "min_words": 3, "min_chars": 6}
     assert keep_of("caption_length") == keep_of("{caption_length: {min_words: 3}}") == keep_of("{caption_length: null}")
-    assert keep_of("{clip_score: {min: 0}}").parameters == {"min": 0.0, "max": None, "top_fraction": None, "over": "source"}
+    assert keep_of("{clip_score: {min: 0}}").parameters == {
+        "min": 0.0,
+        "max": None,
+        "top_fraction": None,
+        "over": "source",
+        "parity": False,
+    }
 
 
 def test_filters_are_composed_with_any_all_and_not():
@@ -252,13 +259,30 @@ def test_exactly_one_encoder_is_given(head: str, fault: str):
     assert only_fault("\nsubsets: {a: {keep: [english_caption]}}", f"pool: {{path: a}}\n{head}").startswith(fault)
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("encoder: {train: filter_network}", "encoder: expected features alone, such as {image: l14_img, text: l14_txt}"),
+        ("encoder: {model: m, pretrained: p}", "encoder: expected features alone"),
+        (
+            f"{FEATURES}\nfilter_network: {{train_on: a}}",
+            "filter_network: a datacomp pool has no pixels to train on (found 'a')",
+        ),
+        (f"{FEATURES}\ntargets: {{flowers: {{path: f}}}}", "targets: their pictures need an encoder"),
+    ],
+)
+def test_a_pool_without_pixels_has_features_for_an_encoder(text: str, fault: str):
+    head = f"pool: {{path: a, format: datacomp}}\n{text}"
+    assert only_fault("\nsubsets: {a: {keep: [english_caption]}}", head).startswith(fault)
+
+
 def test_long_values_are_cut_and_control_characters_spelled_out():
     fault = only_fault("lake: ./lake\ncolour: " + '"' + "\\e[31m" * 40 + '"')
     assert fault.startswith(
-        "colour: unknown key; known: lake, pool, encoder, filter_network, clusters, targets, scores, subsets, automation "
-        "(found "
+        "colour: unknown key; known: lake, pool, encoder, filter_network, clusters, encoders, clusterings, targets, scores, "
+        "subsets, automation (found "
     )
-    assert len(fault) < 210
+    assert len(fault) < 230
     assert "\x1b" not in fault
 
 

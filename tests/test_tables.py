@@ -6,14 +6,18 @@ import pyarrow as pa
 import pytest
 
 from curation_assets import tables
+from curation_assets.nodes import score_table
 from curation_assets.scores import all_scores
-from curation_assets.tables import MEASURED, REASON, ROW, SHARD, Column, Table, score_table
+from curation_assets.tables import MEASURED, REASON, ROW, SHARD, Column, Table
 
 STORED = {name: table for name, table in vars(tables).items() if isinstance(table, Table)}
 # The docstring of Column names these keys; every other name belongs to one table.
 SHARED_NAMES = {"shard", "row", "uid_hi", "uid_lo", "key", "reason"}
 # Delta has no unsigned integers, no large types and no float16.
-DELTA_TYPES = {pa.string(), pa.binary(), pa.bool_(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.list_(pa.float64())}
+DELTA_TYPES = {
+    *(pa.string(), pa.binary(), pa.bool_(), pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()),
+    *(pa.list_(pa.int32()), pa.list_(pa.float64())),
+}
 
 
 def all_columns() -> list[tuple[str, Column]]:

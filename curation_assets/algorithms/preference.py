@@ -46,7 +46,7 @@ def preference(prefer: str, columns: tuple[np.ndarray, ...], shard_number: int) 
             # 53 bits are what a float64 holds; equal ones are told apart by uid, as everywhere.
             return (keyed_bits(*columns, seed=0, method="preference") >> np.uint64(11)).astype(np.float64)
         case "oldest":
-            return -(shard_number * 2.0**32 + columns[0])
+            return 0.0 - (shard_number * 2.0**32 + columns[0])
         case _:
             value = columns[0].astype(np.float64)
             return -value if prefer.startswith(LOW) else value

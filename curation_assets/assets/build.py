@@ -12,8 +12,9 @@ from resources.kmeans import KMeans
 
 from .clusters import cluster_assets
 from .console import console_lines
-from .encoder import encoder_assets
+from .encoder import clip_resource, encoder_assets
 from .filter_network import filter_network_assets
+from .perceptual_hashes import perceptual_hash_assets
 from .pool import pool_assets
 from .scores import score_assets
 from .sensors import automation_definitions
@@ -38,6 +39,7 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         *filter_network_assets(recipe, graph),
         *encoder_assets(recipe, graph),
         *cluster_assets(recipe, graph),
+        *perceptual_hash_assets(recipe, graph),
         *target_assets(recipe, graph),
         *summary_assets(recipe, graph),
         *score_assets(recipe, graph),
@@ -54,17 +56,17 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
 
 def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:
     """The resources that a recipe's settings mean."""
-    encoder, clusters = recipe.file.encoder, recipe.file.clusters
-    return {
-        "lake": Lake(root=recipe.lake),
-        "clip": ClipEncoder(
+    encoders = {
+        clip_resource(label): ClipEncoder(
             model=encoder.model or "",
-            pretrained=str(recipe.checkpoint or encoder.pretrained or ""),
+            pretrained=str(recipe.checkpoint(label) or encoder.pretrained or ""),
             preprocess_as=encoder.preprocess_as or "",
             device=encoder.device,
             precision=encoder.precision,
             batch_size=encoder.batch_size,
             decode_workers=encoder.decode_workers,
-        ),
-        "kmeans": KMeans(iterations=clusters.iterations, seed=clusters.seed),
+        )
+        for label, encoder in recipe.encoders.items()
     }
+    clusters = recipe.file.clusters
+    return {"lake": Lake(root=recipe.lake), **encoders, "kmeans": KMeans(iterations=clusters.iterations, seed=clusters.seed)}

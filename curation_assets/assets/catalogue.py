@@ -19,6 +19,7 @@ _KINDS = {
     "filter_network": {"deltalake", "pytorch"},
     "encoder": {"deltalake", "pytorch"},
     "embeddings": {"deltalake", "pytorch"},
+    "perceptual_hashes": {"deltalake", "numpy"},
     "centroids": {"deltalake", "faiss"},
     "cluster_assignments": {"deltalake", "faiss"},
     "cluster_drift": {"deltalake", "numpy"},

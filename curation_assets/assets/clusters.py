@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.nodes import Graph
@@ -16,39 +17,44 @@ from resources.kmeans import KMeans
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
+from .given import given_centroids
 from .pictures import histogram, inline
 from .project import Project
 from .reuse import find_reusable
 from .step import Made, Step
 
-_CENTROIDS: Key = ("centroids",)
-_ASSIGNMENTS: Key = ("cluster_assignments",)
+_CENTROIDS, _ASSIGNMENTS = "centroids", "cluster_assignments"
 _DRIFT: Key = ("cluster_drift",)
 _EMBEDDINGS: Key = ("embeddings",)
 
 
 def cluster_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
-    """`centroids`, `cluster_assignments` and `cluster_drift`."""
-    return [_centroids(recipe, graph), _cluster_assignments(recipe, graph), _cluster_drift(recipe, graph)]
+    """`centroids` and `cluster_assignments` of every clustering, and `cluster_drift`."""
+    made = [part(label, recipe, graph) for label in recipe.clusterings for part in (_centroids, _cluster_assignments)]
+    return [*made, _cluster_drift(recipe, graph)]
 
 
-def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
-    settings = recipe.file.clusters
+def _centroids(label: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    settings, key = recipe.clusterings[label], labelled(_CENTROIDS, label)
+    if settings.given is not None:
+        return given_centroids(key, settings, recipe, graph)
 
     @dg.multi_asset(
-        name="centroids",
-        specs=[asset_spec(graph[_CENTROIDS], _CENTROIDS_MEAN)],
-        check_specs=[check_spec(_CENTROIDS, "unit_norm", "every centroid is finite and of L2 norm 1", graph)],
+        name=key[0],
+        specs=[asset_spec(graph[key], _CENTROIDS_MEAN)],
+        check_specs=[check_spec(key, "unit_norm", "every centroid is finite and of L2 norm 1", graph)],
         pool="gpu",
     )
     def centroids(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
+        fitting = KMeans(iterations=settings.iterations, seed=settings.seed, block_rows=kmeans.block_rows)
+
         def make(step: Step) -> list[Made]:
-            uids = {shard: _measured_uids(step, shard) for shard in step.shards}
+            uids = {shard: _measured_uids(step, shard, settings.fit_on) for shard in step.shards}
             population = sum(len(hi) for _, hi, _ in uids.values())
             k = automatic_clusters(population) if settings.k == "auto" else settings.k
             vectors = _training_vectors(step, uids, k * settings.samples_per_centroid, settings.seed)
             context.log.info(f"k-means of {len(vectors):,} of {population:,} image embeddings into {k:,} clusters")
-            centroid, members = kmeans.fit(vectors, k)
+            centroid, members = fitting.fit(vectors, k)
             columns = {
                 "centroid_id": np.arange(len(centroid), dtype=np.int32),
                 "centroid": to_binary(centroid, "<f4"),
@@ -60,37 +66,39 @@ def _centroids(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
                 "training_samples": len(vectors),
                 "cluster_sizes": inline(histogram(members), "training samples per cluster"),
             }
-            draft = step.draft(_CENTROIDS, columns, {"rows_made": population})
-            return [Made(draft, metadata, [unit_norm(_CENTROIDS, {"centroid": centroid})])]
+            draft = step.draft(key, columns, {"rows_made": population})
+            return [Made(draft, metadata, [unit_norm(key, {"centroid": centroid})])]
 
-        yield from run_steps(context, Project(recipe, graph, lake), _CENTROIDS, make)
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return centroids
 
 
-def _cluster_assignments(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+def _cluster_assignments(label: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    key = labelled(_ASSIGNMENTS, label)
+
     @dg.multi_asset(
-        name="cluster_assignments",
-        specs=[asset_spec(graph[_ASSIGNMENTS], _ASSIGNMENTS_MEAN)],
-        check_specs=[check_spec(_ASSIGNMENTS, "alignment", "one row per row of raw_pool, in its order", graph)],
+        name=key[0],
+        specs=[asset_spec(graph[key], _ASSIGNMENTS_MEAN)],
+        check_specs=[check_spec(key, "alignment", "one row per row of raw_pool, in its order", graph)],
         pool="gpu",
     )
     def cluster_assignments(context: dg.AssetExecutionContext, lake: Lake, kmeans: KMeans):
         def make(step: Step) -> list[Made]:
             embeddings = step.read(_EMBEDDINGS, ["row", "image_embedding", "reason"])
-            centroid = from_binary(step.read(_CENTROIDS)["centroid"], "<f4")
+            centroid = from_binary(step.read(labelled(_CENTROIDS, label))["centroid"], "<f4")
             reuse = find_reusable(step, {_EMBEDDINGS: ["image_embedding", "reason"]})
             columns = reuse.completed(lambda fresh: _assigned(embeddings.take(fresh), centroid, kmeans))
-            draft = step.draft(_ASSIGNMENTS, {"row": embeddings["row"], **columns}, reuse.facts)
-            context.log.info(f"cluster_assignments[{step.shard}]: {reuse.summary}, {len(centroid):,} clusters")
+            draft = step.draft(key, {"row": embeddings["row"], **columns}, reuse.facts)
+            context.log.info(f"{key[0]}[{step.shard}]: {reuse.summary}, {len(centroid):,} clusters")
             metadata = {
                 "not_measured": most_frequent(reason_counts(embeddings["reason"].to_pylist())),
                 **reuse.facts,
             }
-            checks = [alignment(_ASSIGNMENTS, draft.table["row"], step.read(("raw_pool",), ["row"])["row"])]
+            checks = [alignment(key, draft.table["row"], step.read(("raw_pool",), ["row"])["row"])]
             return [Made(draft, metadata, checks, pictures=lambda: _similarity_picture(columns["centroid_similarity"]))]
 
-        yield from run_steps(context, Project(recipe, graph, lake), _ASSIGNMENTS, make)
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return cluster_assignments
 
@@ -118,10 +126,10 @@ def _cluster_drift(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     @dg.multi_asset(name="cluster_drift", specs=[asset_spec(graph[_DRIFT], _DRIFT_MEANS)])
     def cluster_drift(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
-            fitted = step.read(_CENTROIDS, ["training_samples"])["training_samples"].to_numpy()
+            fitted = step.read((_CENTROIDS,), ["training_samples"])["training_samples"].to_numpy()
             members, total = np.zeros(len(fitted), np.int64), 0.0
             for shard in step.shards:
-                rows = step.read(_ASSIGNMENTS, ["cluster_id", "centroid_similarity"], shard).drop_null()
+                rows = step.read((_ASSIGNMENTS,), ["cluster_id", "centroid_similarity"], shard).drop_null()
                 members += np.bincount(rows["cluster_id"].to_numpy(), minlength=len(fitted))
                 total += float(rows["centroid_similarity"].to_numpy().sum(dtype=np.float64))
             found, samples = share_distance(members, fitted), int(members.sum())
@@ -140,10 +148,13 @@ def _cluster_drift(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
     return cluster_drift
 
 
-def _measured_uids(step: Step, shard: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions and uids of a shard's rows that have an image embedding."""
-    reasons = step.read(_EMBEDDINGS, ["reason"], shard)["reason"]
-    position = np.flatnonzero(pc.is_null(reasons).to_numpy())
+def _measured_uids(step: Step, shard: str, subset: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and uids of a shard's rows that have an image embedding and are in the subset, if there is one."""
+    rows = step.read(_EMBEDDINGS, ["row", "reason"], shard)
+    is_wanted = pc.is_null(rows["reason"]).to_numpy()
+    if subset is not None:
+        is_wanted &= np.isin(rows["row"].to_numpy(), step.read(("subsets", subset), ["row"], shard)["row"].to_numpy())
+    position = np.flatnonzero(is_wanted)
     uid = step.read(("raw_pool",), ["uid_hi", "uid_lo"], shard)
     return position, uid["uid_hi"].to_numpy()[position], uid["uid_lo"].to_numpy()[position]
 

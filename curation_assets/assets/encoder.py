@@ -8,7 +8,9 @@ from typing import Protocol
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
 from curation_assets.nodes import Graph
@@ -27,10 +29,9 @@ from .reuse import find_reusable
 from .step import Draft, Made, Step
 from .stored_features import stored_embeddings, stored_encoder
 
-_ENCODER: Key = ("encoder",)
 _NETWORK: Key = ("filter_network",)
-_EMBEDDINGS: Key = ("embeddings",)
 _POOL: Key = ("raw_pool",)
+NO_PIXELS = "the pool holds no pixels"
 
 
 class LoadedEncoder(Protocol):
@@ -46,77 +47,93 @@ class LoadedEncoder(Protocol):
 
 
 def encoder_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
-    """`encoder` and `embeddings`."""
-    return [_encoder(recipe, graph), _embeddings(recipe, graph)]
+    """`encoder` and `embeddings` of every encoder of the recipe."""
+    return [part(label, recipe, graph) for label in recipe.encoders for part in (_encoder, _embeddings)]
 
 
-def _encoder(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
-    @dg.multi_asset(name="encoder", specs=[asset_spec(graph[_ENCODER], _ENCODER_MEANING)], pool="gpu")
-    def encoder(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
+def clip_resource(label: str) -> str:
+    """Name of the Dagster resource that loads an encoder."""
+    return labelled("clip", label)[0]
+
+
+def _encoder(label: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    key, section, resource = labelled("encoder", label), recipe.encoders[label], clip_resource(label)
+
+    @dg.multi_asset(
+        name=key[0], specs=[asset_spec(graph[key], _ENCODER_MEANING)], pool="gpu", required_resource_keys={"lake", resource}
+    )
+    def encoder(context: dg.AssetExecutionContext):
+        lake: Lake = context.resources.lake
+
         def make(step: Step) -> list[Made]:
-            if recipe.file.encoder.features is not None:
-                return [stored_encoder(step, recipe.file.encoder.features)]
-            if recipe.file.encoder.train:
+            if section.features is not None:
+                return [stored_encoder(step, section.features)]
+            if section.train:
                 trained = step.read(_NETWORK).to_pylist()[0]
                 weights, network = trained["network_weights"], trained["network_configuration"]
             else:
-                weights, network = str(recipe.file.encoder.pretrained), str(recipe.file.encoder.model)
+                weights, network = str(section.pretrained), str(section.model)
             _loaded.clear()  # a file of the same name may hold other weights now
-            loaded = load_encoder(clip, lake, weights, network)
+            loaded = load_encoder(getattr(context.resources, resource), lake, weights, network)
             facts = {
                 "weights_sha256": loaded.weights_sha256,
-                "encoder_name": "filter_network" if recipe.file.encoder.train else f"{network} {Path(weights).name}",
+                "encoder_name": "filter_network" if section.train else f"{network} {Path(weights).name}",
                 "weights": weights,
                 "dimensions": loaded.dimensions,
                 "encoder_image_size_px": loaded.image_size_px,
             }
             columns = {name: pa.array([value]) for name, value in {**facts, "network": network}.items()}
-            draft = step.draft(_ENCODER, columns, data_version=loaded.weights_sha256)
+            draft = step.draft(key, columns, data_version=loaded.weights_sha256)
             return [Made(draft, {**facts, "device": loaded.device})]
 
-        yield from run_steps(context, Project(recipe, graph, lake), _ENCODER, make)
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return encoder
 
 
-def _embeddings(recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+def _embeddings(label: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    key, features, resource = labelled("embeddings", label), recipe.encoders[label].features, clip_resource(label)
+
     @dg.multi_asset(
-        name="embeddings",
-        specs=[asset_spec(graph[_EMBEDDINGS], _EMBEDDINGS_MEANING)],
+        name=key[0],
+        specs=[asset_spec(graph[key], _EMBEDDINGS_MEANING)],
         check_specs=[
-            check_spec(_EMBEDDINGS, "alignment", "one row per row of raw_pool, in its order", graph),
-            check_spec(_EMBEDDINGS, "unit_norm", "every vector is finite and of L2 norm 1", graph),
+            check_spec(key, "alignment", "one row per row of raw_pool, in its order", graph),
+            check_spec(key, "unit_norm", "every vector is finite and of L2 norm 1", graph),
         ],
         pool="gpu",
+        required_resource_keys={"lake", resource},
     )
-    def embeddings(context: dg.AssetExecutionContext, lake: Lake, clip: dg.ResourceParam[ClipEncoder]):
+    def embeddings(context: dg.AssetExecutionContext):
+        lake: Lake = context.resources.lake
+
         def make(step: Step) -> list[Made]:
-            if recipe.file.encoder.features is not None:
+            if features is not None:
                 pool = step.read(_POOL, ["row"])
-                draft, metadata = stored_embeddings(step, pool["row"], recipe.file.encoder.features)
+                draft, metadata = stored_embeddings(step, pool["row"], features)
                 return [Made(draft, metadata, _embedding_checks(draft, pool))]
-            loaded = recorded_encoder(step, clip)
+            loaded = recorded_encoder(step, getattr(context.resources, resource), label)
             pool = step.read(_POOL, ["row", "text", "tar", "offset_bytes", "image_bytes"])
             reuse = find_reusable(step, {_POOL: ["image_sha256", "text"]})
             columns = reuse.completed(lambda fresh: _embed(step, loaded, pool.take(fresh), context.log.info))
-            draft = step.draft(_EMBEDDINGS, {"row": pool["row"], **columns}, reuse.facts)
+            draft = step.draft(key, {"row": pool["row"], **columns}, reuse.facts)
             reasons = reason_counts(columns["reason"].to_pylist())
-            context.log.info(f"embeddings[{step.shard}]: {reuse.summary} on {loaded.device}, not embedded {reasons}")
+            context.log.info(f"{key[0]}[{step.shard}]: {reuse.summary} on {loaded.device}, not embedded {reasons}")
             metadata = {"not_embedded": most_frequent(reasons), "device": loaded.device, "dimensions": loaded.dimensions}
             return [Made(draft, {**metadata, **reuse.facts}, _embedding_checks(draft, pool))]
 
-        yield from run_steps(context, Project(recipe, graph, lake), _EMBEDDINGS, make)
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
 
     return embeddings
 
 
-def recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
-    """The encoder that the asset `encoder` names, loaded.
+def recorded_encoder(step: Step, clip: ClipEncoder, label: str = "") -> LoadedEncoder:
+    """The encoder that the asset `encoder` of a label names, loaded.
 
     Raises:
         EncoderError: the weights are no longer those.
     """
-    recorded = step.read(_ENCODER).to_pylist()[0]
+    recorded = step.read(labelled("encoder", label)).to_pylist()[0]
     loaded = load_encoder(clip, step.project.lake, recorded["weights"], recorded["network"])
     if loaded.weights_sha256 != recorded["weights_sha256"]:
         _loaded.clear()
@@ -130,22 +147,33 @@ def recorded_encoder(step: Step, clip: ClipEncoder) -> LoadedEncoder:
 
 def _embed(step: Step, loaded: LoadedEncoder, pool: pa.Table, log: Callable[[str], None]) -> dict[str, pa.Array]:
     """Columns of embeddings for rows of raw_pool; the tar must be the same before and after, or the pictures are others."""
+    has_pixels = pool["tar"].is_valid()
+    pictured = pool.filter(has_pixels)
     step.require_unchanged_tar()
-    encoded = loaded.encode(image_places(pool, step.project.recipe), pool["text"].to_pylist(), log)
+    encoded = loaded.encode(image_places(pictured, step.project.recipe), pictured["text"].to_pylist(), log)
     step.require_unchanged_tar()
     is_measured = np.array([error is None for error in encoded.errors], bool)
-    return {
+    columns = {
         "image_embedding": to_binary(encoded.image_embedding, "<f2", is_measured),
         "text_embedding": to_binary(encoded.text_embedding, "<f2", is_measured),
         "reason": pa.array(encoded.errors, pa.string()),
     }
+    if len(pictured) == len(pool):
+        return columns
+    shown = has_pixels.to_numpy()
+    at = pa.array(np.cumsum(shown) - 1, mask=~shown)
+    spread = {name: column.take(at) for name, column in columns.items()}
+    return {**spread, "reason": pc.if_else(has_pixels.combine_chunks(), spread["reason"], NO_PIXELS)}
 
 
 def image_places(pool: pa.Table, recipe: Recipe) -> list[ImageBytes]:
     """Where the image bytes of rows of raw_pool lie on this machine; a row without any is at no path."""
     tars = {name: str(recipe.folder / name) for name in pool["tar"].unique().to_pylist() if name is not None}
+    column = str(recipe.file.pool.image_column) if recipe.file.pool.format == "parquet" else ""
     columns = (pool[name].to_pylist() for name in ("tar", "offset_bytes", "image_bytes"))
-    return [ImageBytes(tars.get(tar, ""), offset or 0, length or 0) for tar, offset, length in zip(*columns, strict=True)]
+    return [
+        ImageBytes(tars.get(tar, ""), offset or 0, length or 0, column) for tar, offset, length in zip(*columns, strict=True)
+    ]
 
 
 def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> LoadedEncoder:
@@ -168,7 +196,7 @@ _loaded: dict[tuple[str, ...], LoadedEncoder] = {}
 def _embedding_checks(draft: Draft, pool: pa.Table) -> list[dg.AssetCheckResult]:
     names = ("image_embedding", "text_embedding")
     matrices = {name: from_binary(draft.table[name].drop_null(), "<f2") for name in names}
-    return [alignment(_EMBEDDINGS, draft.table["row"], pool["row"]), unit_norm(_EMBEDDINGS, matrices)]
+    return [alignment(draft.key, draft.table["row"], pool["row"]), unit_norm(draft.key, matrices)]
 
 
 _ENCODER_MEANING = """The model that makes the embeddings; its data version is the sha256 of its weights.

@@ -14,6 +14,7 @@ from curation_assets.errors import PoolError
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Pool
 from resources.datacomp import features_path
+from resources.image_folder import folder_files, is_hidden
 
 shards_def = dg.DynamicPartitionsDefinition(name="shard")
 
@@ -22,7 +23,8 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
     """File of every shard, by shard name, in alphabetical order.
 
     A shard is named after its file: the path below the fixed part of the pattern without the format's ending (`.tar`), with
-    `/` as `__` and anything but letters, digits, `_`, `.` and `-` as `_`.
+    `/` as `__` and anything but letters, digits, `_`, `.` and `-` as `_`. In the format `folder` every folder with files in it
+    is a shard; the one that the path itself names is the shard `root`.
 
     Raises:
         PoolError: a path that is no pattern does not exist, two files have the same shard name, or a name is too long.
@@ -35,7 +37,11 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
         if is_literal and not os.path.lexists(recipe.folder / pattern):
             raise PoolError(f"pool.path {pattern!r}: no file {recipe.folder / pattern}; give an existing path or a glob")
         root = recipe.folder / (Path(pattern).parent if is_literal else _fixed_part(pattern))
-        for path in (recipe.folder / name for name in sorted(names)):
+        paths = [recipe.folder / name for name in sorted(names)]
+        if recipe.file.pool.format == "folder":
+            root = (paths[0] if is_literal else root).resolve()
+            paths = [folder for path in paths for folder in _folders_with_files(path.resolve())]
+        for path in paths:
             name = _shard_name(path, root, recipe.file.pool)
             if name in found and found[name] != path:
                 raise PoolError(
@@ -47,7 +53,10 @@ def shard_files(recipe: Recipe) -> dict[str, Path]:
 
 
 def shard_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
-    """Stamps of all files that a shard is read from."""
+    """Stamps of all files that a shard is read from; those of a folder are digested into one."""
+    if recipe.file.pool.format == "folder" and os.access(path, os.R_OK | os.X_OK):
+        stamps = [[os.fsencode(entry.name).hex(), _stamp(Path(entry.path))] for entry in folder_files(path)]
+        return {f"file:{stored_path(recipe, path)}": json_digest(stamps)}
     return {**file_stamp(recipe, path), **feature_stamp(recipe, path)}
 
 
@@ -61,12 +70,15 @@ def file_stamp(recipe: Recipe, path: Path) -> dict[str, str]:
 
     A file that is not there any more has a stamp as well, so that only what reads it fails, when it is read.
     """
+    return {f"file:{stored_path(recipe, path)}": _stamp(path)}
+
+
+def _stamp(path: Path) -> str:
     try:
         status = path.stat()
-        stamp = f"{status.st_size}:{status.st_mtime_ns}" if os.access(path, os.R_OK) else "unreadable: Permission denied"
+        return f"{status.st_size}:{status.st_mtime_ns}" if os.access(path, os.R_OK) else "unreadable: Permission denied"
     except OSError as error:
-        stamp = f"unreadable: {error.strerror}"
-    return {f"file:{stored_path(recipe, path)}": stamp}
+        return f"unreadable: {error.strerror}"
 
 
 def outside_stamps(recipe: Recipe, paths: Iterable[str]) -> dict[str, str]:
@@ -95,13 +107,23 @@ def _stored_path(path: str, folder: str) -> str:
         return str(resolved)
 
 
+def _folders_with_files(path: Path) -> list[Path]:
+    """A folder and those below it, without following links, that have anything in them but folders."""
+    return sorted(
+        Path(folder)
+        for folder, inner, files in os.walk(path)
+        if not all(map(is_hidden, files)) or any(os.path.islink(os.path.join(folder, name)) for name in inner)
+    )
+
+
 def _fixed_part(pattern: str) -> Path:
     parts = Path(pattern).parts
     return Path(*parts[: next(i for i, part in enumerate(parts) if has_magic(part))])
 
 
 def _shard_name(path: Path, root: Path, pool: Pool) -> str:
-    relative = os.path.relpath(path, root).removesuffix(".tar" if pool.is_tars else ".parquet").replace(os.sep, "__")
+    ending = {"datacomp": ".parquet", "parquet": ".parquet", "folder": ""}.get(pool.format, ".tar")
+    relative = "root" if path == root else os.path.relpath(path, root).removesuffix(ending).replace(os.sep, "__")
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", relative)
     if not name or len(name) > 200:
         raise PoolError(f"shard file {path}: its name gives a partition of {len(name)} characters; allowed: 1 to 200")

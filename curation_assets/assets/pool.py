@@ -16,6 +16,8 @@ from curation_assets.recipe_sections import Pool
 from curation_assets.tables import POOL_SCORES, RAW_POOL, Key
 from resources.datacomp import read_datacomp
 from resources.delta import Lake
+from resources.image_folder import read_folder
+from resources.image_parquet import ColumnNames, read_image_parquet
 from resources.shard_contents import ShardContents, empty_shard
 from resources.webdataset import read_shard
 
@@ -54,7 +56,7 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
             path = step.state.files.get(str(step.shard))
             contents, fault = (empty_shard(), "") if path is None else _contents(path, settings)
             rejected = step.draft(_REJECTED, _rejected_columns(contents))
-            accepted = step.draft(_POOL, _pool_columns(contents, "" if path is None else stored_path(recipe, path)))
+            accepted = step.draft(_POOL, _pool_columns(contents, settings, "" if path is None else stored_path(recipe, path)))
             reasons = reason_counts(contents.rejected["reason"])
             context.log.info(f"{step.shard}: {accepted.rows:,} accepted, {rejected.rows:,} rejected {reasons}")
             checks = [
@@ -77,17 +79,23 @@ def _contents(path: Path, settings: Pool) -> tuple[ShardContents, str]:
     try:
         if settings.format == "datacomp":
             return read_datacomp(path, verify=settings.verify), ""
+        if settings.format == "folder":
+            return read_folder(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
+        if settings.format == "parquet":
+            names = ColumnNames(*(getattr(settings, f"{name}_column") for name in ColumnNames._fields))
+            return read_image_parquet(path, names, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
         return read_shard(path, max_image_pixels=settings.max_image_pixels, verify=settings.verify), ""
     except PoolError as error:
         fault = str((error.__cause__.strerror if isinstance(error.__cause__, OSError) else None) or error)
         return empty_shard(fault), fault
 
 
-def _pool_columns(contents: ShardContents, file: str) -> dict[str, pa.Array | np.ndarray]:
+def _pool_columns(contents: ShardContents, settings: Pool, file: str) -> dict[str, pa.Array | np.ndarray]:
     kept = contents.kept
     uid_hi, uid_lo = uid_halves(kept["uid"])
     columns = {name: pa.array(values) for name, values in kept.items() if name in RAW_POOL.names}
-    tar = [None if offset is None else file for offset in kept["offset_bytes"]]
+    files = [f"{file}/{key}" for key in kept["key"]] if settings.format == "folder" else [file] * len(uid_hi)
+    tar = [None if offset is None else path for offset, path in zip(kept["offset_bytes"], files, strict=True)]
     return {**columns, "uid_hi": uid_hi, "uid_lo": uid_lo, "tar": pa.array(tar, pa.string())}
 
 

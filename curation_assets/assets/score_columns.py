@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.labels import label_of
 from curation_assets.algorithms.measurement import row_argument
 from curation_assets.algorithms.preference import preference
 from curation_assets.algorithms.vectors import from_binary
-from curation_assets.instances import Instance, Source, Whole
+from curation_assets.instance import Instance, Source, Whole
 from curation_assets.nodes import Graph
 from curation_assets.spec import Score
 from curation_assets.tables import Key
@@ -95,7 +96,10 @@ def _whole(step: Step, source: Source) -> Whole:
     name = step.project.graph[source.key].name
     key, version = (step.project.lake.root, name), step.state.versions[source.key].get(None)
     if key not in _held or _held[key][0] != version:
-        _held[key] = (version, _columns(step.read(source.key), "<f4" if source.key == ("centroids",) else "<f2"))
+        _held[key] = (
+            version,
+            _columns(step.read(source.key), "<f4" if label_of(source.key, "centroids") is not None else "<f2"),
+        )
     columns = _held[key][1]
     return columns["target_embedding"] if source.key[0] == "targets" else columns
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from curation_assets.algorithms.labels import label_of
 from curation_assets.errors import PoolError
 from curation_assets.lineage.freshness import Partition
 from curation_assets.lineage.planning import FAILED_CHECKS, Planned, Situation, data_versions
@@ -18,7 +19,6 @@ from .partitions import feature_stamp, file_stamp, outside_stamps, shard_files, 
 from .project import Project
 
 _POOL: Key = ("raw_pool",)
-_EMBEDDINGS: Key = ("embeddings",)
 _CENTROIDS: Key = ("centroids",)
 # Stamp of a shard whose tar has disappeared: its rows are removed by making it once more, empty.
 _REMOVED = {"file": "removed from the pool"}
@@ -63,14 +63,15 @@ class State:
         """Stamps of the files that a partition reads outside the lake, and the limits of the recipe that it has passed."""
         if _POOL in (node.key, node.made_with):
             return (shard_stamp(self.project.recipe, self.files[shard]) if shard in self.files else _REMOVED), ()
-        if node.key == _EMBEDDINGS and self.project.recipe.file.encoder.features is not None and shard in self.files:
-            return feature_stamp(self.project.recipe, self.files[shard]), ()  # read there, not from raw_pool
-        checkpoint = self.project.recipe.checkpoint if node.key == ("encoder",) else None
-        if checkpoint is not None:
-            return file_stamp(self.project.recipe, checkpoint), ()
+        recipe = self.project.recipe
+        if (label := label_of(node.key, "embeddings")) is not None and recipe.encoders[label].features and shard in self.files:
+            return feature_stamp(recipe, self.files[shard]), ()  # read there, not from raw_pool
+        label = label_of(node.key, "encoder")
+        if label is not None and (checkpoint := recipe.checkpoint(label)) is not None:
+            return file_stamp(recipe, checkpoint), ()
         if node.outside:
-            return outside_stamps(self.project.recipe, node.outside), ()
-        return {}, self._reasons_to_fit() if node.key == _CENTROIDS else ()
+            return outside_stamps(recipe, node.outside), ()
+        return {}, self._reasons_to_fit(node.key)
 
     def read(self, key: Key, columns: list[str]) -> pa.Table:
         """Columns of all shards of an artifact that the pool still has."""
@@ -91,10 +92,10 @@ class State:
         is_theirs = isinstance(inputs, dict) and inputs.get("centroids") == centroids
         return float(str(measured["drift"])) if is_theirs else None
 
-    def _reasons_to_fit(self) -> tuple[str, ...]:
+    def _reasons_to_fit(self, key: Key) -> tuple[str, ...]:
         """Why frozen centroids are fitted again all the same; no reason if the fit has already seen all that there is now."""
-        settings, recorded = self.project.recipe.file.clusters, self.records[_CENTROIDS].get(None)
-        if settings.policy == "always" or recorded is None:
+        label, recorded = label_of(key, "centroids"), self.records[key].get(None)
+        if label is None or recorded is None or (settings := self.project.recipe.clusterings[label]).policy == "always":
             return ()
         fitted = recorded.get("inputs")
         has_seen = {name: v for name, v in fitted.items() if name.startswith("embeddings[")} if isinstance(fitted, dict) else {}
@@ -103,7 +104,12 @@ class State:
             return ()
         if not recorded.get("rows"):
             return ("fitted on no samples",)
-        is_passed = settings.policy == "refit_on_drift" and self.drift is not None and self.drift > settings.max_drift
+        is_passed = (
+            key == _CENTROIDS
+            and settings.policy == "refit_on_drift"
+            and self.drift is not None
+            and self.drift > settings.max_drift
+        )
         return (f"drift {self.drift:.3f} exceeds {settings.max_drift:g}",) if is_passed else ()
 
 

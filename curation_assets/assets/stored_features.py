@@ -8,17 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.digest import json_digest
+from curation_assets.algorithms.labels import label_of
 from curation_assets.algorithms.vectors import to_binary
 from curation_assets.errors import EncoderError, PoolError
-from curation_assets.tables import Key
 from resources.datacomp import features_path
 from resources.feature_file import Features, feature_shapes, unit_features
 
 from .catalogue import most_frequent, reason_counts
 from .step import Draft, Made, Step
 
-_ENCODER: Key = ("encoder",)
-_EMBEDDINGS: Key = ("embeddings",)
 _LOOKED_AT = 5  # shards asked for the length of a vector; one may be damaged
 
 
@@ -36,7 +34,7 @@ def stored_encoder(step: Step, names: Mapping[str, str]) -> Made:
         "encoder_image_size_px": 0,
     }
     columns = {name: pa.array([value]) for name, value in {**facts, "network": ""}.items()}
-    return Made(step.draft(_ENCODER, columns, data_version=facts["weights_sha256"]), facts)
+    return Made(step.draft(step.node.key, columns, data_version=facts["weights_sha256"]), facts)
 
 
 def stored_embeddings(step: Step, row: pa.ChunkedArray, names: Mapping[str, str]) -> tuple[Draft, dict[str, object]]:
@@ -55,7 +53,7 @@ def stored_embeddings(step: Step, row: pa.ChunkedArray, names: Mapping[str, str]
     columns = _vectors(step, row.to_numpy(), names)
     step.require_unchanged_tar()
     reasons = reason_counts(columns["reason"].to_pylist())
-    return step.draft(_EMBEDDINGS, {"row": row, **columns}), {"not_embedded": most_frequent(reasons), "features": dict(names)}
+    return step.draft(step.node.key, {"row": row, **columns}), {"not_embedded": most_frequent(reasons), "features": dict(names)}
 
 
 def _vectors(step: Step, row: np.ndarray, names: Mapping[str, str]) -> dict[str, pa.Array]:
@@ -66,7 +64,8 @@ def _vectors(step: Step, row: np.ndarray, names: Mapping[str, str]) -> dict[str,
     if not path.exists():
         return _without_vectors(len(row), "the shard has no file of features")
     known = feature_shapes(path)
-    recorded = step.read(_ENCODER).to_pylist()[0]["dimensions"]
+    encoder = next(key for key in step.node.inputs if label_of(key, "encoder") is not None)
+    recorded = step.read(encoder).to_pylist()[0]["dimensions"]
     for name in names.values():
         if name not in known or known[name][1:] != (recorded,):
             found = f"of length {known[name][1:]}" if name in known else f"not among {', '.join(known)}"

@@ -134,7 +134,7 @@ def ledger_columns(decisions: Decisions) -> dict[str, pa.Array | np.ndarray]:
     }
     for name in ("value", "threshold"):
         values = getattr(decisions, name)
-        columns[name] = pa.array([None if isinstance(v, str) else v for v in values], pa.float64())
+        columns[name] = pa.array([None if v is None or isinstance(v, str) else float(v) for v in values], pa.float64())
         columns[f"{name}_text"] = pa.array([v if isinstance(v, str) else None for v in values], pa.string())
     return columns
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.errors import SchemaError
-from curation_assets.instances import Instance
+from curation_assets.instance import Instance
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.spec import Values

@@ -20,6 +20,7 @@ from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import unit_norm
 from .encoder import recorded_encoder
+from .given import given_targets
 from .project import Project
 from .step import Made, Step
 
@@ -28,7 +29,23 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 def target_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
     """One asset per target set of the recipe."""
-    return [_target(("targets", name), target.path, recipe, graph) for name, target in recipe.file.targets.items()]
+    return [
+        (_given if target.path.endswith(".npy") else _target)(("targets", name), target.path, recipe, graph)
+        for name, target in recipe.file.targets.items()
+    ]
+
+
+def _given(key: Key, path: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
+    @dg.multi_asset(name="__".join(key), specs=[asset_spec(graph[key], f"Vectors of the target set `{key[-1]}`, as given.")])
+    def target(context: dg.AssetExecutionContext, lake: Lake):
+        def make(step: Step) -> list[Made]:
+            columns = given_targets(recipe.folder / path)
+            draft = step.draft(key, columns, {"rows_made": len(columns["reason"])})
+            return [Made(draft, {"vectors": draft.rows})]
+
+        yield from run_steps(context, Project(recipe, graph, lake), key, make)
+
+    return target
 
 
 def _target(key: Key, path: str, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:

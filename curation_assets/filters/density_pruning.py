@@ -1,4 +1,4 @@
-"""More of the complex clusters."""
+"""Wide clusters far from others keep more of their rows, the outermost first."""
 
 from typing import Annotated
 
@@ -9,15 +9,15 @@ from curation_assets.spec import Condition, Filter
 
 
 def density_pruning(
-    *, instance: Annotated[str | None, Field(description="instance of the score density_pruning; none for its defaults")] = None
+    *, instance: Annotated[str | None, Field(description="instance of density_pruning; none for its defaults")] = None
 ) -> tuple[Condition, ...]:
-    """Keep of each cluster as many rows as its complexity allows, the hardest first.
+    """Keep the rows of each cluster that lie farthest from its centroid, up to the cluster's quota.
 
-    The share of the pool that is kept, and how alike clusters are treated, are settings of the score `density_pruning`. It
-    counts the rows of the whole pool, whatever other filters drop.
+    How much is kept is a setting of the score `density_pruning`, since the quotas of all clusters depend on it; of the
+    score's rows exactly that fraction stays, of a subset's source that other filters made smaller, whatever is left of it.
 
     Source:
-        Abbas et al. 2024, Effective pruning of web-scale data based on complexity of concept clusters, arXiv:2401.04578.
+        Abbas et al. 2024, Effective pruning of web-scale datasets based on complexity of concept clusters, arXiv:2401.04578.
     """
     return (Condition(column_label("density_excess", instance), "<=", -1),)
 

@@ -1,14 +1,22 @@
 """Agreement of image and caption."""
 
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
 
-def clip_score(image_embedding: np.ndarray, text_embedding: np.ndarray) -> np.ndarray:
+def clip_score(
+    image_embedding: np.ndarray,
+    text_embedding: np.ndarray,
+    *,
+    encoder: Annotated[str, Field(description="one of the recipe's `encoders`; empty is its `encoder`")] = "",
+) -> np.ndarray:
     """Cosine similarity of the image's and the caption's CLIP embedding.
 
     Not multiplied by 100 and not clipped at 0. Sums in float64, so that the result does not depend on how many rows are
@@ -17,6 +25,7 @@ def clip_score(image_embedding: np.ndarray, text_embedding: np.ndarray) -> np.nd
     Args:
         image_embedding: float32, shape (n, d), L2 norm 1.
         text_embedding: float32, shape (n, d), L2 norm 1.
+        encoder: whose embeddings these are.
 
     Returns:
         float32, shape (n,), dimensionless in [-1, 1].
@@ -43,4 +52,5 @@ SCORE = Score(
     columns=(Column("clip_score", pa.float32(), "cosine of image and caption embedding", bounds=(-1, 1)),),
     source="DataComp, arXiv:2304.14108, section 4",
     version="1",
+    label="encoder",
 )

@@ -1,4 +1,4 @@
-"""Where a sample stands among those of its cluster."""
+"""A row's place among the rows of its cluster, for quotas and fractions of every cluster."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
@@ -17,52 +18,66 @@ def cluster_rank(
     *,
     prefer: Annotated[
         str,
-        Field(description="which comes first: hard, easy, random, oldest, or a numeric column, low_ before it for the least"),
+        Field(description="what comes first: hard, easy, random, oldest, or a numeric column, low_ before its name for low"),
     ] = "hard",
+    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
 ) -> dict[str, np.ndarray]:
-    """Rank of the sample in its cluster by preference, and the share of the cluster that ranks so high.
+    """Rank of each sample in its cluster by preference, of equals the smaller uid first; all rows are one cluster.
 
-    All rows are one cluster. A quota of q rows of each cluster is rank <= q - 1, a fraction f is share <= f, which keeps
-    floor(f * rows) of them. Ranks move when rows come to the cluster.
+    Rows without a preference have no rank and do not count. Costs a sort.
 
     Args:
-        preference: float64, shape (n,), the larger the better; of equals the smaller uid comes first.
+        preference: float64, shape (n,), high for what is preferred.
         uid_hi: int64, shape (n,).
         uid_lo: int64, shape (n,).
-        prefer: what `preference` is made of; `hard` is what lies far from the cluster's centroid.
+        prefer: what the preference is.
+        clustering: names the clustering.
 
     Returns:
-        `cluster_rank`, int32, shape (n,), 0 for the most preferred; `cluster_rank_share`, float64, (rank + 1) / n;
-        `cluster_size`, int32, n.
+        `cluster_rank`, int32, 0 for the most preferred; `cluster_rank_share`, float64, rank / n; `cluster_rank_fraction`,
+        float64, the smallest f with floor(f * n + 1e-9) > rank, so that `max: f` keeps exactly that many rows of the cluster;
+        `cluster_size`, int32, n; shape (n,) each.
+
+    Raises:
+        SchemaError: a preference is NaN.
 
     Source:
-        Sorscher et al. 2022, Beyond neural scaling laws, arXiv:2206.14486, prunes by the distance to the centroid over the
-        whole pool; per cluster, as here, in the code of Okanovic et al. 2023, Repeated random sampling, arXiv:2305.18424
-        (PatrikOkanovic/RS2 at 99edfc8a).
+        Yu et al. 2024, Diversify and Conquer, arXiv:2409.11378, equal quotas per cluster; Sorscher et al. 2022, Beyond
+        neural scaling laws, arXiv:2206.14486, fractions of classes. Both leave ties to the sort.
 
     Example:
-        >>> found = cluster_rank(np.array([0.5, 0.9, 0.5]), np.array([2, 3, 1]), np.zeros(3, int))
-        >>> found["cluster_rank"].tolist(), found["cluster_rank_share"].round(2).tolist()
-        ([2, 0, 1], [1.0, 0.33, 0.67])
+        >>> found = cluster_rank(np.array([0.5, 2, 0.5, 1]), np.array([2, 4, 1, 3]), np.zeros(4, int))
+        >>> found["cluster_rank"].tolist(), found["cluster_rank_share"].tolist()
+        ([3, 0, 2, 1], [0.75, 0.0, 0.5, 0.25])
     """
-    n = len(preference)
-    rank = np.empty(n, np.int32)
-    rank[np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), -preference))] = np.arange(n, dtype=np.int32)
+    rank, n = preference_order(preference, uid_hi, uid_lo).rank, len(preference)
     return {
-        "cluster_rank": rank,
-        "cluster_rank_share": (rank + 1.0) / n,
+        "cluster_rank": rank.astype(np.int32),
+        "cluster_rank_share": rank / max(n, 1),
+        "cluster_rank_fraction": _smallest_fraction(rank, n),
         "cluster_size": np.full(n, n, np.int32),
     }
+
+
+def _smallest_fraction(rank: np.ndarray, n: int) -> np.ndarray:
+    """Smallest float64 f with floor(f * n + 1e-9) > rank as floating point has it: solved, then moved by its last bits."""
+    fraction = (rank + 1 - 1e-9) / max(n, 1)
+    while (is_short := np.floor(fraction * n + 1e-9) <= rank).any():
+        fraction[is_short] = np.nextafter(fraction[is_short], 1)
+    while (is_long := np.floor((lower := np.nextafter(fraction, 0)) * n + 1e-9) > rank).any():
+        fraction[is_long] = lower[is_long]
+    return fraction
 
 
 SCORE = Score(
     compute=cluster_rank,
     columns=(
-        Column("cluster_rank", pa.int32(), "rank in the cluster, 0 is the most preferred", bounds=(0, None)),
-        Column("cluster_rank_share", pa.float64(), "share of the cluster that ranks as high or higher", bounds=(0, 1)),
-        Column("cluster_size", pa.int32(), "samples of the cluster", bounds=(1, None)),
+        Column("cluster_rank", pa.int32(), "rows of the cluster that are preferred to it", bounds=(0, None)),
+        Column("cluster_rank_share", pa.float64(), "the same as share of the cluster's rows", bounds=(0, 1)),
+        Column("cluster_rank_fraction", pa.float64(), "smallest fraction of the cluster that it is in", bounds=(0, 1)),
+        Column("cluster_size", pa.int32(), "rows of the cluster", bounds=(1, None)),
     ),
-    source="Sorscher et al. 2022, arXiv:2206.14486",
+    source="Yu et al. 2024, arXiv:2409.11378",
     version="1",
     keep="low",
     scope="cluster",

@@ -1,4 +1,4 @@
-"""How far a sample's rank lies above what its cluster may keep, where complex clusters keep more."""
+"""Density-based pruning: a row's place in its cluster, and how many rows the cluster keeps."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -7,96 +7,89 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.density import quotas, separation, shares
-from curation_assets.algorithms.order_statistics import fraction_rows
 from curation_assets.errors import SchemaError
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
-_UNIT = 2.0**-30  # of cluster_distance
-
 
 def density_pruning(
     cluster_id: np.ndarray,
-    rank_in_cluster: np.ndarray,
-    cluster_statistics: Mapping[str, np.ndarray],
-    centroids: Mapping[str, np.ndarray],
+    centroid_similarity: np.ndarray,
+    uid_hi: np.ndarray,
+    uid_lo: np.ndarray,
+    density_quotas: Mapping[str, np.ndarray],
     *,
-    rank: Annotated[str, Field(description="column of ranks in the cluster, an instance of cluster_rank")] = "cluster_rank",
-    keep_fraction: Annotated[float, Field(gt=0, le=1, description="share of the pool's rows that are kept together")] = 0.5,
-    temperature: Annotated[float, Field(gt=0, description="of the softmax; the larger, the more alike the quotas")] = 0.5,
-    neighbours: Annotated[int, Field(ge=1, description="nearest other centroids that count")] = 20,
-    min_fraction: Annotated[
-        float, Field(ge=0, le=1, description="least that a cluster keeps, as a part of the rows kept per cluster; 0 is one row")
+    keep_fraction: Annotated[float, Field(ge=0, le=1, description="share of all clustered rows that is kept, exact")] = 0.5,
+    temperature: Annotated[float, Field(gt=0, description="of the softmax over clusters; the larger, the more even")] = 0.5,
+    neighbours: Annotated[
+        int, Field(ge=1, description="nearest other centroids that a cluster's distance is the mean of")
+    ] = 20,
+    min_share: Annotated[
+        float, Field(ge=0, le=1, description="share of an equal split that a cluster keeps at least; 0 is one row")
     ] = 0.5,
+    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
 ) -> dict[str, np.ndarray]:
-    """Rank of the sample in its cluster less the rows that its cluster keeps: below 0 it stays.
+    """Rank of each sample in its cluster, the farthest from the centroid first, and the cluster's quota.
 
-    A cluster is complex when its rows lie far from its centroid and its centroid far from others. Quotas are as near as
-    sizes allow to a softmax of complexity, and add up to exactly keep_fraction of the rows that have a cluster. Meant for
-    a pool without duplicates. Costs k * k * d multiplications for k clusters, once in a process.
+    Rows whose rank is below the quota stay: floor(keep_fraction * n + 1e-9) of all n rows that have a cluster, exactly. Meant
+    for a pool without semantic duplicates, which would make their cluster look dense. Costs a sort.
 
     Args:
         cluster_id: int32, shape (n,).
-        rank_in_cluster: int, shape (n,), 0 for the first that stays; the column that `rank` names.
-        cluster_statistics: `cluster_id`, `cluster_rows` and `cluster_distance` (2**-30) of the clusters that have rows.
-        centroids: `centroid_id` and `centroid`, float32, shape (k, d), L2 norm 1.
-        rank: a column of ranks.
-        keep_fraction: share kept; floor(keep_fraction * rows + 1e-9) rows stay.
-        temperature: of the softmax.
-        neighbours: nearest other centroids.
-        min_fraction: least kept of a cluster.
+        centroid_similarity: float32, shape (n,), cosine to the cluster's centroid.
+        uid_hi: int64, shape (n,), decides between equal similarities: the smaller unsigned uid comes first.
+        uid_lo: int64, shape (n,).
+        density_quotas: `cluster_id` and `cluster_quota` of the clusters that have rows, made with the same settings.
+        keep_fraction: share of the rows kept.
+        temperature: of the softmax over clusters.
+        neighbours: other centroids counted.
+        min_share: share of an equal split that each cluster keeps at least.
+        clustering: names the clustering.
 
     Returns:
-        `density_excess`, int64, shape (n,), rank - quota, at most -1 for rows that stay, and `density_quota`, int64.
+        `density_rank`, int32, 0 for the farthest from the centroid; `density_quota`, int32, rows that the cluster keeps;
+        `density_excess`, int32, rank - quota, negative for rows that stay; shape (n,) each.
 
     Raises:
-        SchemaError: no quotas have that sum, or a cluster is missing from the small tables.
+        SchemaError: a row's cluster has no quota, so that quotas are of other rows.
 
     Source:
-        Abbas et al. 2024, Effective pruning of web-scale data based on complexity of concept clusters, arXiv:2401.04578;
-        code amro-kamal/effective_pruning at 42c8e544 (temperature 0.5, 20 neighbours, min_fraction 0.5 there). Clusters
-        without rows count neither as neighbours nor in the softmax; the sum of quotas is exact.
+        Abbas et al. 2024, Effective pruning of web-scale datasets based on complexity of concept clusters, arXiv:2401.04578;
+        code amro-kamal/effective_pruning at 42c8e544, where ties are left to the sort and quotas add up only about.
 
     Example:
-        >>> statistics = {"cluster_id": [0, 1], "cluster_rows": [2, 2], "cluster_distance": [2**29, 2**31]}
-        >>> statistics = {name: np.array(values) for name, values in statistics.items()}
-        >>> centroids = {"centroid_id": np.array([0, 1]), "centroid": np.eye(2, dtype=np.float32)}
-        >>> found = density_pruning(np.int32([0, 0, 1, 1]), np.int32([0, 1, 0, 1]), statistics, centroids, keep_fraction=0.75)
-        >>> found["density_quota"].tolist(), found["density_excess"].tolist()
-        ([1, 1, 2, 2], [-1, 0, -2, -1])
+        >>> quotas, uid = {"cluster_id": np.int32([3]), "cluster_quota": np.int64([2])}, np.arange(3)
+        >>> density_pruning(np.int32([3, 3, 3]), np.float32([0.5, 0.9, 0.5]), uid, uid, quotas)["density_excess"].tolist()
+        [-2, 0, -1]
     """
-    clusters, rows = (np.asarray(cluster_statistics[name], np.int64) for name in ("cluster_id", "cluster_rows"))
-    place = _places(centroids["centroid_id"], clusters, "centroids")
-    spread = cluster_statistics["cluster_distance"] * _UNIT / rows
-    complexity = spread * separation(centroids["centroid"][place], neighbours)
-    target = fraction_rows(keep_fraction, int(rows.sum()))
-    quota = quotas(shares(complexity, temperature), rows, target, min_fraction=min_fraction)
-    quota = quota[_places(clusters, cluster_id, "cluster_statistics")]
-    return {"density_excess": rank_in_cluster - quota, "density_quota": quota}
-
-
-def _places(known: np.ndarray, wanted: np.ndarray, table: str) -> np.ndarray:
-    """Row of the small table that each wanted cluster has."""
-    missing = np.flatnonzero(~np.isin(wanted, known))
-    if len(missing):
+    known = density_quotas["cluster_id"]
+    quotas = np.full(1 + int(max(cluster_id.max(initial=-1), known.max(initial=-1))), -1, np.int64)
+    quotas[known] = density_quotas["cluster_quota"]
+    quota = quotas[cluster_id]
+    unknown = np.flatnonzero(quota < 0)
+    if len(unknown):
         raise SchemaError(
-            f"density_pruning: cluster {wanted[missing[0]]} is not in {table} ({len(missing)} of {len(wanted)} are not); "
-            f"make {table} again"
+            f"density_pruning: row {unknown[0]} is in cluster {cluster_id[unknown[0]]}, which has no quota in density_quotas "
+            f"({len(unknown)} of {len(cluster_id)} rows); make cluster_statistics and density_quotas again"
         )
-    order = np.argsort(known)
-    return order[np.searchsorted(known, wanted, sorter=order)]
+    order = np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), centroid_similarity, cluster_id))
+    ranked = cluster_id[order]
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(ranked, ranked)
+    columns = {"density_rank": rank, "density_quota": quota, "density_excess": rank - quota}
+    return {name: values.astype(np.int32) for name, values in columns.items()}
 
 
 SCORE = Score(
     compute=density_pruning,
     columns=(
-        Column("density_excess", pa.int64(), "rank in the cluster less the rows it keeps; below 0 is kept"),
-        Column("density_quota", pa.int64(), "rows that the cluster keeps", bounds=(0, None)),
+        Column("density_rank", pa.int32(), "rows of the cluster that lie farther from its centroid", bounds=(0, None)),
+        Column("density_quota", pa.int32(), "rows that the cluster keeps", bounds=(0, None)),
+        Column("density_excess", pa.int32(), "rank - quota; negative for rows that stay"),
     ),
-    source="Abbas et al. 2024, arXiv:2401.04578",
+    source="Abbas et al. 2024, arXiv:2401.04578; amro-kamal/effective_pruning at 42c8e544",
     version="1",
     keep="low",
+    scope="cluster",
     is_on_demand=True,
-    named_by={"rank_in_cluster": "rank"},
 )

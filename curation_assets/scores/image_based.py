@@ -48,4 +48,5 @@ SCORE = Score(
     source="DataComp, arXiv:2304.14108; mlfoundations/datacomp at 4a8df199",
     version="1",
     is_on_demand=True,
+    label="target",
 )

@@ -85,4 +85,5 @@ SCORE = Score(
     source="DataComp, arXiv:2304.14108",
     version="1",
     is_on_demand=True,
+    label="target",
 )

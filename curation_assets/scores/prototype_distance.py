@@ -1,13 +1,20 @@
 """How far a sample lies from its cluster's prototype."""
 
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
 
-def prototype_distance(centroid_similarity: np.ndarray) -> np.ndarray:
+def prototype_distance(
+    centroid_similarity: np.ndarray,
+    *,
+    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+) -> np.ndarray:
     """Cosine distance of the image to the centroid of its cluster.
 
     Far means hard: an unusual member of its cluster. Sorscher et al. keep the hardest samples when data is plentiful, which
@@ -15,6 +22,7 @@ def prototype_distance(centroid_similarity: np.ndarray) -> np.ndarray:
 
     Args:
         centroid_similarity: float32, shape (n,), cosine similarity to the nearest centroid.
+        clustering: whose centroids these are.
 
     Returns:
         float32, shape (n,), dimensionless in [0, 2].
@@ -35,4 +43,5 @@ SCORE = Score(
     columns=(Column("prototype_distance", pa.float32(), "cosine distance to the cluster's centroid", bounds=(0, 2)),),
     source="Sorscher et al. 2022, arXiv:2206.14486",
     version="1",
+    label="clustering",
 )

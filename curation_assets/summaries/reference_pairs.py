@@ -28,7 +28,8 @@ def reference_pairs(
     """Embeddings of the pairs whose uids have the smallest keyed hashes.
 
     Drawn once for an encoder, so that a growing pool does not change the scores of what is in it. A uniform sample that
-    depends on uids and seed alone: not on the order of rows or shards, nor on how many there are of either. Holds at most `size` pairs, 2 * d * 2 bytes each: 67 MB for 32,768 pairs of 512 numbers.
+    depends on uids and seed alone: not on the order of rows or shards, nor on how many there are of either. Holds at most
+    `size` pairs, 2 * d * 2 bytes each: 67 MB for 32,768 pairs of 512 numbers.
 
     Args:
         image_embedding: float32, shape (n, d), L2 norm 1.

@@ -1,9 +1,18 @@
-"""Rows below their cluster's quota. How quotas come about is tested with the score."""
+"""Rows within their cluster's quota are kept."""
 
-from curation_assets.filters.density_pruning import density_pruning
-from curation_assets.spec import Condition
+import numpy as np
+import pyarrow as pa
+
+from curation_assets.algorithms.decisions import Rows, decide
+from curation_assets.filters.density_pruning import FILTER, density_pruning
+from curation_assets.keep import Leaf
 
 
-def test_conditions():
-    assert density_pruning() == (Condition("density_excess", "<=", -1),)
-    assert density_pruning(instance="third") == (Condition("density_excess_third", "<=", -1),)
+def test_rows_below_the_quota_stay():
+    keep = Leaf("density_pruning", {}, FILTER.version, density_pruning())
+    rows = Rows({"density_excess": pa.array([-2, -1, 0, 1, None], pa.int32())}, np.arange(5), np.arange(5))
+    assert decide(keep, rows).is_kept.tolist() == [True, True, False, False, False]
+
+
+def test_an_instance_has_its_own_column():
+    assert density_pruning(instance="tenth")[0].column == "density_excess_tenth"

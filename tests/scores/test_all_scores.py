@@ -16,7 +16,8 @@ import pytest
 
 from curation_assets.algorithms.measurement import measure
 from curation_assets.algorithms.vectors import to_binary
-from curation_assets.instances import Instances, Whole
+from curation_assets.instance import Whole
+from curation_assets.instances import Instances
 from curation_assets.methods import described
 from curation_assets.scores import all_scores
 from curation_assets.spec import Score
@@ -60,8 +61,11 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
     "subtrahend": lambda n, rng: pa.array(rng.uniform(-1, 1, n), pa.float32()),
     "metaclip_matches": lambda n, rng: pa.array([rng.integers(0, 5, i % 3).tolist() for i in range(n)], pa.list_(pa.int32())),
     "cluster_id": lambda n, rng: pa.array(rng.integers(0, 5, n), pa.int32()),
-    "rank_in_cluster": lambda n, rng: pa.array(rng.integers(0, 9, n), pa.int32()),
-    "preference": lambda n, rng: pa.array(rng.integers(0, 9, n) / 8, pa.float64()),
+    "image_sha256": lambda n, rng: pa.array([bytes([i]) * 32 for i in rng.integers(0, 9, n)]),
+    "perceptual_hash": lambda n, rng: pa.array(rng.integers(0, 99, n), pa.int64()),
+    "mirrored_hash": lambda n, rng: pa.array(rng.integers(0, 99, n), pa.int64()),
+    "detail_hash": lambda n, rng: pa.array([bytes([i]) * 64 for i in rng.integers(0, 9, n)]),
+    "preference": lambda n, rng: pa.array(rng.integers(0, 9, n), pa.float64()),
     "uid_hi": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
     "uid_lo": lambda n, rng: pa.array(rng.integers(-(2**63), 2**63 - 1, n), pa.int64()),
 }
@@ -70,6 +74,9 @@ MADE_UP: dict[str, Callable[[int, np.random.Generator], pa.Array]] = {
 _FILES = Path(tempfile.mkdtemp(prefix="scores-"))
 atexit.register(shutil.rmtree, _FILES, ignore_errors=True)
 write_wordnet(_FILES / "wordnet")
+(_FILES / "words").mkdir()
+(_FILES / "words" / "en.txt").write_text("dog\na photo\ntwo\n")
+(_FILES / "places.txt").write_text("example.org\nb.example.com/x\n")
 
 
 def _vectors(n: int) -> np.ndarray:
@@ -88,17 +95,21 @@ WHOLE: dict[str, Whole] = {
     },
     "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
     "cluster_targets": {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
-    "cluster_statistics": {
-        "cluster_id": np.arange(5, dtype=np.int32),
-        "cluster_rows": np.int64([9, 1, 2, 5, 4]),
-        "cluster_distance": np.int64([9, 0, 3, 1, 7]) << 29,
-    },
-    "centroids": {"centroid_id": np.int32([4, 2, 0, 1, 3]), "centroid": _vectors(5)},
+    "cluster_statistics": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+    "density_quotas": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_quota": np.int64([3, 0, 2, 5, 1])},
+    "class_counts": {"named_class": np.arange(3, dtype=np.int32), "named_class_captions": np.int64([3, 1, 4])},
     "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
 }
 # Settings that a score does not work without.
 SETTINGS: dict[str, dict[str, object]] = {
+    "blocked_words": {"words": _FILES / "words"},
+    "class_names": {"classes": _FILES / "words" / "en.txt"},
     "first_synset": {"wordnet": _FILES / "wordnet"},
+    "listed_url": {"places": _FILES / "places.txt"},
+    "metaclip_matches": {"entries": _FILES / "words" / "en.txt"},
+    "text_based_copies": {"classes": _FILES / "words" / "en.txt"},
+    "image_based": {"target": "pictures"},
+    "image_based_copies": {"target": "pictures"},
     "normsim": {"target": "pictures"},
     "target_similarity": {"target": "pictures"},
 }

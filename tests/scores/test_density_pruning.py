@@ -1,104 +1,110 @@
-"""Density-based pruning from the small tables: against the formulas written as loops, and what is refused."""
+"""Density-based pruning from rows to rows, against the whole method written the slow way."""
 
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from curation_assets.algorithms.order_statistics import fraction_rows
 from curation_assets.errors import SchemaError
-from curation_assets.filters.density_pruning import density_pruning as kept_by
-from curation_assets.scores.cluster_rank import cluster_rank
-from curation_assets.scores.density_pruning import density_pruning
+from curation_assets.scores.density_pruning import SCORE, density_pruning
 from curation_assets.summaries.cluster_statistics import cluster_statistics
+from curation_assets.summaries.density_quotas import density_quotas
 
-Pool = tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def drawn(n: int, k: int, seed: int) -> Pool:
-    """Cluster and rank of each row, and the small tables; clusters without rows and ids out of order included."""
+def made_up(n: int, k: int, seed: int) -> tuple[Rows, np.ndarray]:
+    """Rows with many equal similarities, and unit centroids."""
     rng = np.random.default_rng(seed)
-    centroid = rng.normal(size=(k + 2, 6))
-    centroids = {
-        "centroid_id": rng.permutation(k + 2).astype(np.int32),
-        "centroid": (centroid / np.linalg.norm(centroid, axis=1, keepdims=True)).astype(np.float32),
-    }
-    cluster, similarity = rng.integers(0, k, n).astype(np.int32), rng.uniform(0, 1, n).astype(np.float32)
-    rank = np.zeros(n, np.int32)
-    for c in np.unique(cluster):
-        at = np.flatnonzero(cluster == c)
-        rank[at] = cluster_rank(-similarity[at].astype(float), at, at)["cluster_rank"]
-    return cluster, rank, cluster_statistics(cluster, similarity), centroids
+    vectors = rng.normal(size=(k, 5))
+    centroids = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    uid = rng.permutation(np.arange(n) - n // 2)  # negative ones are the largest unsigned ones
+    cluster_id = rng.integers(0, k, n).astype(np.int32)
+    return (cluster_id, np.float32(rng.integers(0, 8, n) / 8), uid, np.zeros(n, np.int64)), centroids
 
 
-def complexity(statistics: dict[str, np.ndarray], centroids: dict[str, np.ndarray], neighbours: int) -> list[float]:
-    place = {int(c): i for i, c in enumerate(centroids["centroid_id"])}
-    clusters, found = statistics["cluster_id"].tolist(), []
-    for cluster, rows, distance in zip(*statistics.values(), strict=True):
-        own = centroids["centroid"][place[int(cluster)]]
-        others = [centroids["centroid"][place[c]] for c in clusters if c != cluster]
-        apart = sorted(1 - math.fsum(float(a) * float(b) for a, b in zip(own, other, strict=True)) for other in others)
-        nearest = apart[:neighbours]
-        found.append(distance / 2**30 / rows * sum(nearest) / max(1, len(nearest)))
-    return found
+def measured(rows: Rows, centroids: np.ndarray, **given: float) -> dict[str, np.ndarray]:
+    quotas = density_quotas(cluster_statistics(*rows[:2]), {"centroid": centroids}, **given)
+    return density_pruning(*rows, quotas, **given)
 
 
-@pytest.mark.parametrize(
-    ("n", "k", "keep", "temperature"), [(400, 7, 0.4, 0.1), (400, 7, 1.0, 0.5), (60, 1, 0.5, 1), (900, 30, 0.3, 9)]
-)
-def test_the_whole_way(n: int, k: int, keep: float, temperature: float):
-    cluster, rank, statistics, centroids = drawn(n, k, n + k)
-    found = density_pruning(cluster, rank, statistics, centroids, keep_fraction=keep, temperature=temperature, neighbours=3)
-    quota = {int(c): int(q) for c, q in zip(cluster, found["density_quota"], strict=True)}
-    target = math.floor(keep * n + 1e-9)
-    assert sum(quota.values()) == target
-    assert np.array_equal(found["density_excess"], rank - found["density_quota"])
-    (condition,) = kept_by()
-    is_kept = found[condition.column] <= condition.threshold
-    assert is_kept.sum() == target
-    for c, allowed in quota.items():
-        assert sorted(rank[(cluster == c) & is_kept]) == list(range(allowed))
-    # Of two clusters that are at no bound, their distance to the wanted share is the same but for rounding.
-    weight = np.exp(np.array(complexity(statistics, centroids, 3)) / temperature)
-    sizes = dict(zip(statistics["cluster_id"].tolist(), statistics["cluster_rows"].tolist(), strict=True))
-    least = int(target / len(sizes) * 0.5)
-    missed = [
-        weight[i] / weight.sum() * target - quota[c]
-        for i, c in enumerate(sizes)
-        if min(least, sizes[c] - 1) + 1 < quota[c] < sizes[c] - 1
-    ]
-    assert not missed or max(missed) - min(missed) <= 1 + 1e-4
+def slowly_kept(rows: Rows, centroids: np.ndarray, fraction: float, temperature: float, min_share: float) -> set[int]:
+    """Rows that stay, with the projection found by halving, cluster by cluster."""
+    cluster_id, similarity, hi, lo = (column.tolist() for column in rows)
+    members = {c: [i for i in range(len(cluster_id)) if cluster_id[i] == c] for c in sorted(set(cluster_id))}
+    complexity = []
+    for c, inside in members.items():
+        others = sorted(1 - float(np.dot(centroids[c], centroids[o])) for o in range(len(centroids)) if o != c)[:20]
+        intra = sum(1 - similarity[i] for i in inside) / len(inside)
+        complexity.append(intra * (sum(others) / len(others) if others else 0))
+    kept = math.floor(fraction * len(cluster_id) + 1e-9)
+    powers = [math.exp(c / temperature) for c in complexity]
+    wanted = [kept * p / sum(powers) for p in powers]
+    sizes = [len(inside) for inside in members.values()]
+    least = [min(int(kept / len(sizes) * min_share) if min_share > 0 else 1, n - 1) for n in sizes]
+    low, high = -1e4, 1e4
+    for _ in range(100):
+        middle = (low + high) / 2
+        numbers = [min(max(w - middle, a), b) for w, a, b in zip(wanted, least, sizes, strict=True)]
+        low, high = (middle, high) if sum(numbers) > kept else (low, middle)
+    quotas = [math.floor(x + 1e-6) for x in numbers]
+    for at in sorted(range(len(quotas)), key=lambda i: round(quotas[i] - numbers[i], 6))[: kept - sum(quotas)]:
+        quotas[at] += 1
+    stay = set()
+    for inside, quota in zip(members.values(), quotas, strict=True):
+        inside.sort(key=lambda i: (similarity[i], hi[i] % 2**64, lo[i] % 2**64))
+        stay |= set(inside[:quota])
+    return stay
 
 
-def test_complex_clusters_keep_more():
-    cluster, rank = np.repeat(np.int32([0, 1, 2]), 10), np.tile(np.arange(10, dtype=np.int32), 3)
-    statistics = {
-        "cluster_id": np.int32([0, 1, 2]),
-        "cluster_rows": np.full(3, 10),
-        "cluster_distance": np.array([1, 5, 9]) << 30,
-    }
-    centroids = {"centroid_id": np.int32([0, 1, 2]), "centroid": np.eye(3, dtype=np.float32)}
-    for neighbours in (1, 2, 20):
-        found = density_pruning(cluster, rank, statistics, centroids, temperature=1.0, neighbours=neighbours)
-        a, b, c = found["density_quota"][::10]
-        assert a < b < c
-        assert a + b + c == 15
+@pytest.mark.parametrize(("n", "k", "fraction"), [(1, 1, 1.0), (1, 1, 0.5), (60, 4, 0.3), (500, 25, 0.29), (300, 40, 0.7)])
+@pytest.mark.parametrize(("temperature", "min_share"), [(0.1, 0.5), (0.5, 0.5), (0.02, 1.0)])
+def test_against_the_whole_method_written_slowly(n: int, k: int, fraction: float, temperature: float, min_share: float):
+    rows, centroids = made_up(n, k, seed=n + k)
+    found = measured(rows, centroids, keep_fraction=fraction, temperature=temperature, min_share=min_share)
+    expected = slowly_kept(rows, centroids, fraction, temperature, min_share)
+    assert set(np.flatnonzero(found["density_excess"] < 0).tolist()) == expected
+    assert [found[c.name].dtype.name for c in SCORE.columns] == ["int32"] * 3
 
 
-def test_a_shard_alone_gets_what_the_pool_gets():
-    cluster, rank, *small = drawn(300, 9, 5)
-    whole, part = density_pruning(cluster, rank, *small), density_pruning(cluster[7:20], rank[7:20], *small)
-    assert all(np.array_equal(whole[name][7:20], part[name]) for name in whole)
+@given(st.integers(1, 80), st.integers(1, 30), st.floats(0, 1), st.integers(0, 99))
+@settings(deadline=None)
+def test_exactly_the_fraction_is_kept_and_order_does_not_matter(n: int, k: int, fraction: float, seed: int):
+    rows, centroids = made_up(n, k, seed)
+    found = measured(rows, centroids, keep_fraction=fraction)
+    assert (found["density_excess"] < 0).sum() == fraction_rows(fraction, n)
+    order = np.random.default_rng(seed).permutation(n)
+    turned = measured(tuple(column[order] for column in rows), centroids, keep_fraction=fraction)
+    for name in found:
+        assert turned[name].tolist() == found[name][order].tolist()
 
 
-def test_settings_that_no_quotas_meet_are_refused():
-    cluster, rank, *small = drawn(400, 30, 1)
-    with pytest.raises(SchemaError, match=r"4 rows cannot be kept of 30 clusters: they have 400 rows and keep at least 30;"):
-        density_pruning(cluster, rank, *small, keep_fraction=0.01, min_fraction=0)
+def test_clusters_one_at_a_time_are_as_all_together():
+    rows, centroids = made_up(200, 6, seed=3)
+    quotas = density_quotas(cluster_statistics(*rows[:2]), {"centroid": centroids})
+    whole = density_pruning(*rows, quotas)
+    for cluster in range(6):
+        inside = rows[0] == cluster
+        alone = density_pruning(*(column[inside] for column in rows), quotas)
+        assert {name: values.tolist() for name, values in alone.items()} == {
+            name: values[inside].tolist() for name, values in whole.items()
+        }
 
 
-def test_small_tables_of_another_pool_are_refused():
-    cluster, rank, statistics, centroids = drawn(50, 3, 1)
-    with pytest.raises(SchemaError, match=r"cluster 9 is not in cluster_statistics \(1 of 50 are not\)"):
-        density_pruning(np.append(cluster[1:], np.int32(9)), rank, statistics, centroids)
-    with pytest.raises(SchemaError, match=r"cluster \d is not in centroids \(3 of 3 are not\); make centroids again"):
-        density_pruning(cluster, rank, statistics, {**centroids, "centroid_id": centroids["centroid_id"] + 100})
+def test_the_farthest_comes_first_and_of_equals_the_smaller_unsigned_uid():
+    quotas = {"cluster_id": np.int32([2, 7]), "cluster_quota": np.int64([1, 0])}
+    near, hi, lo = np.float32([0.9, 0.1, 0.1, 0.1, 0.5]), np.array([0, -1, 3, 3, 0]), np.array([0, 0, -1, 2, 0])
+    found = density_pruning(np.int32([2, 2, 2, 2, 7]), near, hi, lo, quotas)
+    assert found["density_rank"].tolist() == [3, 2, 1, 0, 0]
+    assert found["density_quota"].tolist() == [1, 1, 1, 1, 0]
+    assert found["density_excess"].tolist() == [2, 1, 0, -1, 0]
+
+
+def test_quotas_of_other_rows_are_refused():
+    quotas = {"cluster_id": np.int32([0, 4]), "cluster_quota": np.int64([1, 1])}
+    uid = np.arange(3)
+    with pytest.raises(SchemaError, match=r"row 1 is in cluster 3, which has no quota in density_quotas \(2 of 3 rows\)"):
+        density_pruning(np.int32([4, 3, 9]), np.float32([0, 0, 0]), uid, uid, quotas)
