@@ -14,8 +14,8 @@ def prototype_pruning(
 ) -> tuple[Condition, ...]:
     """Keep the most preferred rows of the pool, and a least number of every cluster.
 
-    The share kept and the balance are settings of the score `prototype_pruning`. Without balance,
-    `prototype_distance: {top_fraction: 0.8}` is the same and costs less.
+    The share kept and the balance are settings of the score `prototype_pruning`. The filter `prototypes` is for no balance at
+    all, or for the same fraction of every cluster.
 
     Source:
         Sorscher et al. 2022, Beyond neural scaling laws, arXiv:2206.14486.

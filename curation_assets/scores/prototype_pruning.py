@@ -7,6 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation_assets.algorithms.order_statistics import fraction_rows
+from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
@@ -18,16 +19,17 @@ def prototype_pruning(
     uid_lo: np.ndarray,
     *,
     keep_fraction: Annotated[float, Field(gt=0, le=1, description="share of the pool's rows that are kept")] = 0.8,
-    min_fraction: Annotated[
-        float, Field(ge=0, le=1, description="least that a cluster keeps, as a part of the rows kept per cluster")
+    min_share: Annotated[
+        float, Field(ge=0, le=1, description="share of an equal split that a cluster keeps at least; 0 is no balance")
     ] = 0.5,
     prefer: Annotated[
         str, Field(description="which are kept: hard, easy, random, oldest, or a numeric column, low_ before it for the least")
     ] = "hard",
+    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
 ) -> np.ndarray:
-    """Rank of the sample in the pool less the rows that are kept, after the rows that each cluster is sure of.
+    """Rank of the sample in the pool, after the rows that each cluster is sure of, less the rows that are kept.
 
-    Of N rows kept and k clusters, every cluster is sure of its first floor(min_fraction * N / k) rows, or all if it has
+    Of N rows kept and k clusters, every cluster is sure of its first floor(min_share * N / k) rows, or all if it has
     fewer; the rest of N are the most preferred of all others, whatever their cluster. All rows are the pool.
 
     Args:
@@ -36,8 +38,9 @@ def prototype_pruning(
         uid_hi: int64, shape (n,).
         uid_lo: int64, shape (n,).
         keep_fraction: share kept; N = floor(keep_fraction * n + 1e-9).
-        min_fraction: 0 is no balance: the best N of the pool.
+        min_share: 0 is no balance: the best N of the pool.
         prefer: what `preference` is made of; `hard` is what lies far from the cluster's centroid.
+        clustering: names the clustering.
 
     Returns:
         `prototype_excess`, int64, shape (n,), at most -1 for exactly the N rows that stay.
@@ -48,13 +51,13 @@ def prototype_pruning(
 
     Example:
         >>> cluster, preference, uid = np.int32([0, 0, 0, 1]), np.array([9.0, 8.0, 7.0, 1.0]), np.arange(4)
-        >>> prototype_pruning(cluster, preference, uid, uid, keep_fraction=0.5, min_fraction=1.0).tolist()
+        >>> prototype_pruning(cluster, preference, uid, uid, keep_fraction=0.5, min_share=1.0).tolist()
         [-2, 0, 1, -1]
     """
     n = len(cluster_id)
-    order = np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), -preference))
+    order = preference_order(preference, uid_hi, uid_lo).rows
     kept, clusters = fraction_rows(keep_fraction, n), len(np.unique(cluster_id))
-    sure = _ranks_within(cluster_id[order]) < int(kept / clusters * min_fraction)
+    sure = _ranks_within(cluster_id[order]) < int(kept / clusters * min_share)
     excess = np.empty(n, np.int64)
     excess[np.concatenate([order[sure], order[~sure]])] = np.arange(n) - kept
     return excess

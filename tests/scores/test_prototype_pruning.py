@@ -39,7 +39,7 @@ def kept_by_hand(of: list[Row], fraction: float, balance: float) -> set[int]:
 @given(rows, st.sampled_from([0.1, 0.3, 0.5, 0.9, 1.0]), st.sampled_from([0.0, 0.5, 1.0]))
 @settings(deadline=None, max_examples=150)
 def test_against_sets(of: list[Row], fraction: float, balance: float):
-    found = prototype_pruning(*columns(of), keep_fraction=fraction, min_fraction=balance)
+    found = prototype_pruning(*columns(of), keep_fraction=fraction, min_share=balance)
     assert found.dtype == np.int64
     assert set(np.flatnonzero(found <= -1).tolist()) == kept_by_hand(of, fraction, balance)
     assert sorted(found) == list(range(int(found.min()), int(found.min()) + len(of)))
@@ -49,7 +49,7 @@ def test_against_sets(of: list[Row], fraction: float, balance: float):
 def test_without_balance_it_is_the_fraction_of_the_pool(n: int):
     rng = np.random.default_rng(n)
     preference, uid = rng.integers(0, 9, n).astype(float), rng.permutation(n)
-    found = prototype_pruning(rng.integers(0, 7, n), preference, uid, uid, keep_fraction=0.3, min_fraction=0)
+    found = prototype_pruning(rng.integers(0, 7, n), preference, uid, uid, keep_fraction=0.3, min_share=0)
     cut = fraction_cut(preference, uid, uid, 0.3)
     kept = (preference > cut.value) | ((preference == cut.value) & (uid <= cut.last_uid[0])) if cut.rows else preference < 0
     assert np.array_equal(found <= -1, kept)
