@@ -171,3 +171,12 @@ def test_distances_are_whole_numbers_of_a_unit():
     exact = [(1 - Fraction(float(s))) * 2**32 for s in similarity]
     assert Fraction(1, 2**32) == Fraction(DISTANCE_UNIT)
     assert fixed_distance(similarity).tolist() == [round(x) for x in exact]
+
+
+def test_neither_the_order_of_centroids_nor_blocks_change_a_bit(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    centroids, order = rng.normal(size=(90, 515)), rng.permutation(90)
+    centroids = (centroids / np.linalg.norm(centroids, axis=1, keepdims=True)).astype(np.float32)
+    whole = centroid_distance(centroids, 7)
+    monkeypatch.setattr("curation_assets.algorithms.density._BLOCK_ROWS", 7)
+    assert np.array_equal(centroid_distance(centroids[order], 7), whole[order])
