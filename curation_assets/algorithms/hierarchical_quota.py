@@ -32,7 +32,8 @@ def leaf_quotas(rows: np.ndarray, parents: Sequence[np.ndarray], target: int, *,
     Source:
         Vo et al. 2024, Automatic Data Curation for Self-Supervised Learning, arXiv:2405.15613; code
         facebookresearch/ssl-data-curation at f5405376, which draws the clusters that get a row of the remainder
-        from NumPy's global generator. Here a keyed hash of level and cluster number orders them, so that the draw can be repeated.
+        from NumPy's global generator. Here a keyed hash of level and cluster number orders them, so that it can
+        be repeated.
 
     Example:
         >>> leaf_quotas(np.array([50, 2, 7]), [np.array([0, 0, 1])], 10).tolist()
