@@ -105,6 +105,20 @@ def test_distances_of_stored_embeddings_are_exact():
     assert found.distance.tolist() == np.sqrt(np.array(squares, np.float64) * 2.0**-48).tolist()
 
 
+def test_centres_that_float32_cannot_tell_apart_are_told_apart():
+    vectors = np.abs(made_up(200, 512, 5, "unit")).astype(np.float16)
+    smallest = np.abs(vectors[0]).argsort()[:9]
+    vectors[1] = vectors[0]
+    vectors[1, smallest] = np.nextafter(vectors[0, smallest], np.float16([0, 1] * 5)[:9])
+    vectors = vectors.astype(np.float32)
+    whole = (vectors.astype(np.float64) * 2**24).astype(np.int64).astype(object)
+    squares = [[int(((row - whole[centre]) ** 2).sum()) for centre in (0, 1)] for row in whole]
+    gap = np.array([abs(a - b) for a, b in squares[2:]], np.float64) * 2.0**-48
+    assert np.median(gap) < 512 * 2.0**-24, "within the rounding error of a float32 product"
+    found = kcenter(vectors, np.array([0, 1]), 0)
+    assert found.distance.tolist() == np.sqrt(np.array([min(pair) for pair in squares], np.float64) * 2.0**-48).tolist()
+
+
 def test_copies_come_last_and_lie_on_what_is_picked():
     found = kcenter(np.repeat(made_up(5, 600, 1, "unit"), 2, axis=0), np.array([3]), 99)
     assert found.radius[-5:].tolist() == [0] * 5
