@@ -1,10 +1,12 @@
-"""Rows in order of preference, and rows found by their uid: what every method that keeps one of many needs."""
+"""Rows in order of preference, and where in it the rows of uids are: what every method that keeps one of many needs."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from curation_assets.errors import SchemaError
+
+from .identity import uid_places
 
 
 class PreferenceOrder(NamedTuple):
@@ -38,28 +40,19 @@ def preference_order(preference: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndar
     return PreferenceOrder(rows, rank)
 
 
-def rows_of_uids(uid: tuple[np.ndarray, np.ndarray], wanted: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """The row that has each wanted uid.
+def twin_ranks(
+    order: PreferenceOrder, uids: tuple[np.ndarray, np.ndarray], twins: tuple[np.ndarray, np.ndarray], name: str
+) -> np.ndarray:
+    """Ranks of the rows that former results name by uid; of rows with equal uids the most preferred.
 
     Args:
-        uid: high and low halves of all rows, int64, shape (n,), no uid twice.
-        wanted: high and low halves, int64, shape (m,).
+        order: of n rows.
+        uids: high and low halves of these, int64, shape (n,).
+        twins: high and low halves that are looked for, int64, shape (m,).
+        name: the score, for the message.
 
     Raises:
-        SchemaError: a wanted uid is not among the rows; names the first.
+        SchemaError: a twin is not among the rows.
     """
-    # Sorted together, every wanted uid comes right after the row with the same one, which stands earlier.
-    hi, lo = (np.concatenate(halves) for halves in zip(uid, wanted, strict=True))
-    order = np.lexsort((lo, hi))
-    is_row = order < len(uid[0])
-    last = np.maximum.accumulate(np.where(is_row, np.arange(len(order)), -1))
-    found = np.empty(len(order), np.int64)
-    found[order] = np.where(last >= 0, order[last], -1)
-    rows = found[len(uid[0]) :]
-    is_wrong = rows < 0
-    is_wrong[~is_wrong] = (hi[rows[~is_wrong]] != wanted[0][~is_wrong]) | (lo[rows[~is_wrong]] != wanted[1][~is_wrong])
-    if is_wrong.any():
-        first = int(is_wrong.argmax())
-        text = "".join(f"{int(half[first]) % 2**64:016x}" for half in wanted)
-        raise SchemaError(f"uid {text} is named as a twin and is not among the {len(uid[0])} rows")
-    return rows
+    hi, lo = (half[order.rows] for half in uids)
+    return uid_places((hi, lo), twins, f"{name}: a former twin")

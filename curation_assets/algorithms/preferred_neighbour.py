@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .preference_order import PreferenceOrder
 from .vectors import on_grid
 
 _BLOCK_ROWS, _BLOCK_OTHERS = 1024, 4096  # products of a tile: 16 MB of float32
@@ -25,6 +26,43 @@ class Nearest:
     def nothing(cls, n: int) -> "Nearest":
         """What is known before any pair has been compared."""
         return cls(np.zeros(n, np.float32), np.arange(n))
+
+
+def nearest_preferred(vectors: np.ndarray, order: PreferenceOrder) -> tuple[np.ndarray, np.ndarray]:
+    """Largest cosine of each row to one that is preferred to it, and which row: of equally similar ones the most preferred.
+
+    Costs n * n * d / 2 multiplications, and 64 MB beside the vectors.
+
+    Args:
+        vectors: float32, shape (n, d), L2 norm 1.
+        order: of the n rows.
+
+    Returns:
+        float32, shape (n,), in [0, 1], 0 where none is similar at all; int64, shape (n,), the row itself there.
+    """
+    known, ranks = Nearest.nothing(len(order.rows)), np.arange(len(order.rows))
+    compare(vectors, order.rows, ranks, ranks, known)
+    return known.similarity[order.rank], order.rows[known.place[order.rank]]
+
+
+def updated_nearest(
+    vectors: np.ndarray, order: PreferenceOrder, former: tuple[np.ndarray, np.ndarray], is_new: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, bit for bit, where rows came and none went: only pairs with a new row are compared.
+
+    Args:
+        vectors: float32, shape (n, d), L2 norm 1.
+        order: of the n rows.
+        former: of the rows that are not new, in their order, the similarity and the rank of the twin.
+        is_new: bool, shape (n,).
+    """
+    known, ranks = Nearest.nothing(len(order.rows)), np.arange(len(order.rows))
+    old = order.rank[~is_new]
+    known.similarity[old], known.place[old] = former
+    is_new = is_new[order.rows]
+    compare(vectors, order.rows, ranks[is_new], ranks, known)
+    compare(vectors, order.rows, ranks[~is_new], ranks[is_new], known)
+    return known.similarity[order.rank], order.rows[known.place[order.rank]]
 
 
 def compare(vectors: np.ndarray, order: np.ndarray, rows: np.ndarray, others: np.ndarray, known: Nearest) -> None:

@@ -11,7 +11,7 @@ from curation_assets.algorithms.grouping import Edges, chained, components, equa
 from curation_assets.algorithms.hamming_join import MAX_RADIUS
 from curation_assets.algorithms.perceptual_hash import PerceptualHashes, detail_words
 from curation_assets.algorithms.perceptual_pairs import perceptual_pairs
-from curation_assets.algorithms.preference_order import PreferenceOrder, preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import PreferenceOrder, preference_order, twin_ranks
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
@@ -95,10 +95,11 @@ def update_duplicate_group(
     hashes = PerceptualHashes(perceptual_hash, mirrored_hash, detail_words(detail_hash))
     order = preference_order(preference, uid_hi, uid_lo)
     old = np.flatnonzero(~is_new)
-    survivor = rows_of_uids((uid_hi, uid_lo), (former["duplicate_survivor_hi"][old], former["duplicate_survivor_lo"][old]))
+    survivors = former["duplicate_survivor_hi"][old], former["duplicate_survivor_lo"][old]
+    survivor = twin_ranks(order, (uid_hi, uid_lo), survivors, "duplicate_group")
 
     def edges() -> Iterator[Edges]:
-        yield order.rank[old], order.rank[survivor]
+        yield order.rank[old], survivor
         files = image_sha256 if is_sha256 else None
         yield from _edges(files, hashes, order, phash_radius, is_new[order.rows])
 

@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.nearest_preferred import nearest_preferred
-from curation_assets.algorithms.preference_order import preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import preference_order, twin_ranks
+from curation_assets.algorithms.preferred_neighbour import nearest_preferred, updated_nearest
 from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
 Prefer = Annotated[str, Field(description="which of two alike samples is kept: oldest, random, or a numeric score column")]
-BlockRows = Annotated[int, Field(ge=1, description="rows compared at once; 8 * block_rows**2 bytes of memory")]
 
 
 def neighbour_similarity(
@@ -24,13 +23,12 @@ def neighbour_similarity(
     uid_lo: np.ndarray,
     *,
     prefer: Prefer = "oldest",
-    block_rows: BlockRows = 2048,
 ) -> dict[str, np.ndarray]:
     """Largest cosine similarity to a preferred sample anywhere in the pool, and that sample.
 
     As semdedup_similarity, without clusters: no pair is missed, at n * n * d / 2 multiplications. On 2 cores of an
     EPYC 20,000 rows of 512 numbers took 3 s (2026), so 1M rows take 2 hours; beyond that, cluster. Exact, and the same bits
-    whatever the block size or the order in which rows were added.
+    whatever the order in which rows were added.
 
     Args:
         image_embedding: float32, shape (n, d), L2 norm 1.
@@ -38,7 +36,6 @@ def neighbour_similarity(
         uid_hi: int64, shape (n,).
         uid_lo: int64, shape (n,).
         prefer: names the preference.
-        block_rows: changes memory and speed, never the result.
 
     Returns:
         `neighbour_similarity`, float32, shape (n,), in [0, 1], 0 for the most preferred row and where nothing is similar;
@@ -56,7 +53,9 @@ def neighbour_similarity(
         >>> neighbour_similarity(rows, np.array([3.0, 2, 1]), uid, uid)["neighbour_similarity"].round(2).tolist()
         [0.0, 0.0, 0.800000011920929]
     """
-    return _nearest(image_embedding, (preference, uid_hi, uid_lo), block_rows, None)
+    require_unit_rows(image_embedding, "neighbour_similarity: image_embedding")
+    similarity, twin = nearest_preferred(image_embedding, preference_order(preference, uid_hi, uid_lo))
+    return _columns(similarity, uid_hi[twin], uid_lo[twin])
 
 
 def update_neighbour_similarity(
@@ -68,7 +67,6 @@ def update_neighbour_similarity(
     is_new: np.ndarray,
     *,
     prefer: Prefer = "oldest",
-    block_rows: BlockRows = 2048,
 ) -> dict[str, np.ndarray]:
     """The same numbers as `neighbour_similarity` gives, from the former ones and the pairs with a new row.
 
@@ -76,37 +74,16 @@ def update_neighbour_similarity(
         former: its columns for the rows as they were; whatever stands at new rows is not read.
         is_new: bool, shape (n,).
     """
-    return _nearest(image_embedding, (preference, uid_hi, uid_lo), block_rows, (former, is_new))
-
-
-def _nearest(
-    image_embedding: np.ndarray,
-    order_by: tuple[np.ndarray, np.ndarray, np.ndarray],
-    block_rows: int,
-    earlier: tuple[Mapping[str, np.ndarray], np.ndarray] | None,
-) -> dict[str, np.ndarray]:
     require_unit_rows(image_embedding, "neighbour_similarity: image_embedding")
-    order = preference_order(*order_by)
-    uid_hi, uid_lo = order_by[1:]
-    n = len(order.rows)
-    is_new = None if earlier is None else earlier[1][order.rows]
-    found = nearest_preferred(image_embedding[order.rows], is_new, block_rows)
-    similarity = np.clip(found.similarity, 0, 1)
-    twin = np.where(similarity > 0, found.index, np.arange(n))
-    if earlier is not None:
-        former = earlier[0]
-        old = np.flatnonzero(~is_new & (former["neighbour_similarity"][order.rows] > 0))
-        row = order.rows[old]
-        named = rows_of_uids((uid_hi, uid_lo), (former["neighbour_twin_hi"][row], former["neighbour_twin_lo"][row]))
-        known, at = former["neighbour_similarity"][row], order.rank[named]
-        is_better = (known > similarity[old]) | ((known == similarity[old]) & (at < twin[old]))
-        similarity[old[is_better]], twin[old[is_better]] = known[is_better], at[is_better]
-    twins = order.rows[twin[order.rank]]
-    return {
-        "neighbour_similarity": similarity[order.rank],
-        "neighbour_twin_hi": uid_hi[twins],
-        "neighbour_twin_lo": uid_lo[twins],
-    }
+    order, old = preference_order(preference, uid_hi, uid_lo), ~is_new
+    twins = former["neighbour_twin_hi"][old], former["neighbour_twin_lo"][old]
+    known = former["neighbour_similarity"][old], twin_ranks(order, (uid_hi, uid_lo), twins, "neighbour_similarity")
+    similarity, twin = updated_nearest(image_embedding, order, known, is_new)
+    return _columns(similarity, uid_hi[twin], uid_lo[twin])
+
+
+def _columns(similarity: np.ndarray, twin_hi: np.ndarray, twin_lo: np.ndarray) -> dict[str, np.ndarray]:
+    return {"neighbour_similarity": similarity, "neighbour_twin_hi": twin_hi, "neighbour_twin_lo": twin_lo}
 
 
 SCORE = Score(

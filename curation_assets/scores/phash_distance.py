@@ -11,7 +11,7 @@ from curation_assets.algorithms.grouping import equal_values, places
 from curation_assets.algorithms.hamming_join import MAX_RADIUS
 from curation_assets.algorithms.perceptual_hash import PerceptualHashes, detail_words
 from curation_assets.algorithms.perceptual_pairs import perceptual_pairs
-from curation_assets.algorithms.preference_order import preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import preference_order, twin_ranks
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
@@ -107,8 +107,9 @@ def _nearest(
         former, is_new = earlier[0], earlier[1][order.rows]
         old = np.flatnonzero(~is_new & (former["phash_distance"][order.rows] <= max_radius))
         row = order.rows[old]
-        twin = rows_of_uids((uid_hi, uid_lo), (former["phash_twin_hi"][row], former["phash_twin_lo"][row]))
-        best[old] = former["phash_distance"][row].astype(np.int64) * (n + 1) + order.rank[twin]
+        twins = former["phash_twin_hi"][row], former["phash_twin_lo"][row]
+        rank = twin_ranks(order, (uid_hi, uid_lo), twins, "phash_distance")
+        best[old] = former["phash_distance"][row].astype(np.int64) * (n + 1) + rank
     _look(PerceptualHashes(*(part[order.rows] for part in hashes)), best, max_radius, is_new)
     distance, twin = np.divmod(best[order.rank], n + 1)
     twin = np.where(distance > max_radius, np.arange(n), order.rows[np.minimum(twin, n - 1)])

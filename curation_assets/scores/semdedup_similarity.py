@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.identity import uid_places
-from curation_assets.algorithms.preferred_neighbour import Nearest, compare
+from curation_assets.algorithms.preference_order import preference_order, twin_ranks
+from curation_assets.algorithms.preferred_neighbour import nearest_preferred, updated_nearest
 from curation_assets.algorithms.vectors import require_unit_rows
 from curation_assets.spec import Score
 from curation_assets.tables import Column
@@ -54,10 +54,8 @@ def semdedup_similarity(
         [0.0, 0.800000011920929, 0.0]
     """
     require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
-    order = _order(preference, uid_hi, uid_lo)
-    known, places = Nearest.nothing(len(order)), np.arange(len(order))
-    compare(image_embedding, order, places, places, known)
-    return _columns(known, order, uid_hi, uid_lo)
+    similarity, twin = nearest_preferred(image_embedding, preference_order(preference, uid_hi, uid_lo))
+    return _columns(similarity, uid_hi[twin], uid_lo[twin])
 
 
 def updated_similarity(
@@ -72,29 +70,15 @@ def updated_similarity(
 ) -> dict[str, np.ndarray]:
     """What `semdedup_similarity` gives, bit for bit, where rows came and none went: only pairs with a new row are compared."""
     require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
-    order = _order(preference, uid_hi, uid_lo)
-    places = np.arange(len(order))
-    place_of = np.empty_like(places)
-    place_of[order] = places
-    known, old = Nearest.nothing(len(order)), np.flatnonzero(~is_new)
-    known.similarity[place_of[old]] = former["semdedup_similarity"][old]
+    order, old = preference_order(preference, uid_hi, uid_lo), ~is_new
     twins = former["semdedup_twin_hi"][old], former["semdedup_twin_lo"][old]
-    known.place[place_of[old]] = place_of[uid_places((uid_hi, uid_lo), twins, "semdedup_similarity: a former twin")]
-    is_new = is_new[order]
-    compare(image_embedding, order, places[is_new], places, known)
-    compare(image_embedding, order, places[~is_new], places[is_new], known)
-    return _columns(known, order, uid_hi, uid_lo)
+    known = former["semdedup_similarity"][old], twin_ranks(order, (uid_hi, uid_lo), twins, "semdedup_similarity")
+    similarity, twin = updated_nearest(image_embedding, order, known, is_new)
+    return _columns(similarity, uid_hi[twin], uid_lo[twin])
 
 
-def _order(preference: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray) -> np.ndarray:
-    """Rows, most preferred first."""
-    return np.lexsort((uid_lo.view(np.uint64), uid_hi.view(np.uint64), -preference))
-
-
-def _columns(known: Nearest, order: np.ndarray, uid_hi: np.ndarray, uid_lo: np.ndarray) -> dict[str, np.ndarray]:
-    similarity, twin = np.empty_like(known.similarity), np.empty_like(order)
-    similarity[order], twin[order] = known.similarity, order[known.place]
-    return {"semdedup_similarity": similarity, "semdedup_twin_hi": uid_hi[twin], "semdedup_twin_lo": uid_lo[twin]}
+def _columns(similarity: np.ndarray, twin_hi: np.ndarray, twin_lo: np.ndarray) -> dict[str, np.ndarray]:
+    return {"semdedup_similarity": similarity, "semdedup_twin_hi": twin_hi, "semdedup_twin_lo": twin_lo}
 
 
 SCORE = Score(

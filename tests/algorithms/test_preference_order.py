@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from curation_assets.algorithms.preference_order import preference_order, rows_of_uids
+from curation_assets.algorithms.preference_order import preference_order, twin_ranks
 from curation_assets.errors import SchemaError
 
 
@@ -24,17 +24,20 @@ def test_infinite_preferences_have_an_order_and_nan_has_none():
         preference_order(np.array([0, np.nan, 0]), uid, uid)
 
 
-def test_rows_are_found_by_uid():
+def test_twins_are_found_by_uid_and_of_equal_uids_the_most_preferred():
     rng = np.random.default_rng(0)
-    uid_hi, uid_lo = rng.integers(-3, 3, 80), rng.permutation(80) - 40
+    uids = rng.integers(-3, 3, 80), rng.integers(0, 5, 80)  # some twice
+    order = preference_order(rng.integers(0, 4, 80).astype(float), *uids)
     wanted = rng.integers(0, 80, 200)
-    assert rows_of_uids((uid_hi, uid_lo), (uid_hi[wanted], uid_lo[wanted])).tolist() == wanted.tolist()
+    expected = [min(order.rank[j] for j in range(80) if (uids[0][j], uids[1][j]) == (uids[0][i], uids[1][i])) for i in wanted]
+    assert twin_ranks(order, uids, (uids[0][wanted], uids[1][wanted]), "x").tolist() == expected
     nothing = np.zeros(0, np.int64)
-    assert rows_of_uids((uid_hi, uid_lo), (nothing, nothing)).tolist() == []
+    assert twin_ranks(order, uids, (nothing, nothing), "x").tolist() == []
 
 
 @pytest.mark.parametrize("missing", [(-1, 5), (0, 0), (3, 3), (9, 9)])
 def test_a_uid_that_no_row_has_is_named(missing: tuple[int, int]):
-    uid = np.array([0, 3, 7]), np.array([1, 4, 2])
-    with pytest.raises(SchemaError, match=f"uid {missing[0] % 2**64:016x}{missing[1]:016x} is named as a twin"):
-        rows_of_uids(uid, (np.array([3, missing[0]]), np.array([4, missing[1]])))
+    uids = np.array([0, 3, 7]), np.array([1, 4, 2])
+    order = preference_order(np.zeros(3), *uids)
+    with pytest.raises(SchemaError, match=f"x: a former twin has the uid {missing[0] % 2**64:016x}{missing[1]:016x}"):
+        twin_ranks(order, uids, (np.array([3, missing[0]]), np.array([4, missing[1]])), "x")

@@ -70,8 +70,8 @@ def test_each_cluster_is_measured_as_a_whole(project: Project) -> None:
         rows = np.flatnonzero(cluster_of == cluster)
         vectors = np.stack([np.frombuffer(columns["image_embedding"][i], "<f2").astype(np.float32) for i in rows])
         near, hi, lo = (np.array([columns[c][i] for i in rows]) for c in ("centroid_similarity", "uid_hi", "uid_lo"))
-        expected = semdedup_similarity(vectors, near.astype(np.float32), hi, lo)["semdedup_similarity"]
-        np.testing.assert_allclose([columns["semdedup_similarity"][i] for i in rows], expected, atol=1e-5)
+        expected = semdedup_similarity(vectors, -near.astype(np.float64), hi, lo)["semdedup_similarity"]
+        assert [columns["semdedup_similarity"][i] for i in rows] == expected.tolist()
     unmeasured = [value for value, c in zip(columns["semdedup_similarity"], cluster_of, strict=True) if c < 0]
     assert set(unmeasured) <= {None}
 

@@ -42,7 +42,7 @@ def triples(found: dict[str, np.ndarray]) -> list[tuple[float, int, int]]:
 def test_against_loops(n: int, d: int):
     rows = drawn(n, d, n)
     assert triples(neighbour_similarity(*rows)) == oracle(rows)
-    assert triples(neighbour_similarity(*rows, block_rows=7)) == oracle(rows)
+    assert triples(neighbour_similarity(*rows)) == oracle(rows)
 
 
 @pytest.mark.parametrize("seed", range(9))
@@ -53,7 +53,7 @@ def test_added_rows_give_what_all_rows_give(seed: int):
     former = {name: np.full(90, -1, values.dtype) for name, values in before.items()}
     for name, values in before.items():
         former[name][~is_new] = values
-    updated = update_neighbour_similarity(*rows, former, is_new, block_rows=11)
+    updated = update_neighbour_similarity(*rows, former, is_new)
     assert triples(updated) == triples(neighbour_similarity(*rows))
 
 

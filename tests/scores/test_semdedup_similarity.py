@@ -113,7 +113,7 @@ def test_an_update_compares_only_pairs_with_a_new_row(monkeypatch: pytest.Monkey
     def recorded(vectors: np.ndarray, order: np.ndarray, rows: np.ndarray, others: np.ndarray, known: object) -> None:
         seen.append(len(rows) * len(others))
 
-    monkeypatch.setattr("curation_assets.scores.semdedup_similarity.compare", recorded)
+    monkeypatch.setattr("curation_assets.algorithms.preferred_neighbour.compare", recorded)
     former = {"semdedup_similarity": np.zeros(40, np.float32), "semdedup_twin_hi": rows[2], "semdedup_twin_lo": rows[3]}
     updated_similarity(*rows, former, is_new)
     assert seen == [4 * 40, 36 * 4]
