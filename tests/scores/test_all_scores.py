@@ -96,6 +96,7 @@ WHOLE: dict[str, Whole] = {
     "clip_score_counts": clip_score_counts(np.linspace(-1, 1, 50, dtype=np.float32)),
     "cluster_targets": {"cluster_id": np.int32([0, 3, 7]), "targets": np.int64([4, 1, 9])},
     "cluster_statistics": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_rows": np.int64([9, 1, 2, 5, 4])},
+    "hierarchical_quota": {"cluster_id": np.arange(5, dtype=np.int32), "quota": np.int64([3, 0, 2, 5, 1])},
     "density_quotas": {"cluster_id": np.arange(5, dtype=np.int32), "cluster_quota": np.int64([3, 0, 2, 5, 1])},
     "class_counts": {"named_class": np.arange(3, dtype=np.int32), "named_class_captions": np.int64([3, 1, 4])},
     "metaclip_counts": {"metaclip_entry": np.arange(5), "metaclip_count": np.array([1, 10**5, 3, 10**6, 2])},
