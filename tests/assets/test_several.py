@@ -1,4 +1,4 @@
-"""Several encoders and several clusterings in one recipe; D4: deduplicate, cluster the survivors, keep what is unusual there."""
+"""Several encoders and several clusterings in one recipe; D4: deduplicate, cluster the survivors, keep the unusual ones."""
 
 from pathlib import Path
 
