@@ -4,6 +4,7 @@
 # and `make ui` opens the same Dagster instance in the browser.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= auto
 BIN := $(VENV)/bin
 export DAGSTER_HOME := $(CURDIR)/.dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -14,11 +15,13 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 demo: $(VENV)/.installed
 	$(BIN)/curate demo .
 
+# What drives a daemon, a webserver or kills processes runs by itself: it waits for things to happen.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not e2e" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m e2e
 
 fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu" -n $(WORKERS) --dist worksteal
 
 ui: $(VENV)/.installed
 	@mkdir -p $(DAGSTER_HOME)

@@ -43,8 +43,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return made
 
 
-@pytest.mark.parametrize("shards", [10, pytest.param(120, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+# One edit of each kind is in the fast suite; all of them are at both sizes in the whole one.
+FAST = (
+    *("threshold", "fraction_that_keeps_the_same_rows", "caption_rule", "nothing", "shard_replaced", "shard_removed"),
+    *("shard_added", "checkpoint_changed", "score_version_with_equal_numbers", "policy_always_and_a_shard_added"),
+)
+CASES = [
+    pytest.param(edit, shards, id=f"{edit.name}-{shards}", marks=() if edit.name in FAST and shards == 10 else pytest.mark.slow)
+    for edit in EDITS
+    for shards in (10, 120)
+]
+
+
+@pytest.mark.parametrize(("edit", "shards"), CASES)
 def test_an_edit_runs_what_it_reaches_and_nothing_else(
     edit: Edit,
     shards: int,

@@ -184,7 +184,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pool]:
     return folder, Pool(folder)
 
 
-@pytest.fixture(scope="module", params=["inner_product", "cosine"])
+@pytest.fixture(scope="module", params=["inner_product", pytest.param("cosine", marks=pytest.mark.slow)])
 def curated(pool: tuple[Path, Pool], request: pytest.FixtureRequest) -> tuple[Project, dict[str, set[str]]]:
     folder, drawn = pool
     project = project_of(folder, request.param)
