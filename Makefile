@@ -1,15 +1,17 @@
 # Two commands do everything on a fresh machine with Python 3.11+, make and git:
 #   make demo   set up, draw a pool, curate it, print what was kept and what was caught
 #   make test   set up, run the whole suite
-# and `make ui` opens the same Dagster instance in the browser.
+# and `make ui` opens the same Dagster instance in the browser. `make accuracy POOL=folder` measures the filters on a pool with
+# recorded truth and writes docs/accuracy.md.
 PYTHON ?= python3
 VENV := .venv
 WORKERS ?= auto
 BIN := $(VENV)/bin
+POOL ?= ../shared/data/real_pool
 export DAGSTER_HOME := $(CURDIR)/.dagster
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test fast ui lint clean
+.PHONY: demo test fast accuracy ui lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -22,6 +24,9 @@ test: $(VENV)/.installed
 
 fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu" -n $(WORKERS) --dist worksteal
+
+accuracy: $(VENV)/.installed
+	$(BIN)/python docs/accuracy.py "$(POOL)" $(if $(ENCODER),--with-encoder)
 
 ui: $(VENV)/.installed
 	@mkdir -p $(DAGSTER_HOME)
