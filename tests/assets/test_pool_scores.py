@@ -24,6 +24,7 @@ SUBSETS = {
     "best_neighbours": {"keep": [{"neighbour_similarity_clip_score": {"max": 0.95}}]},
     "bytes": {"keep": [{"image_copies": {"max": 0}}]},
     "urls": {"keep": [{"url_copies_low_clip_score": {"max": 0}}]},
+    "uids": {"keep": [{"uid_copies": {"max": 0}}]},
     "groups": {"keep": [{"duplicate_rank": {"max": 0}}]},
     "semantic": {"keep": [{"semantic_duplicate": {"eps": 0.05, "prefer": "clip_score"}}]},
     "easy": {"keep": [{"semantic_duplicate": {"eps": 0.05, "prefer": "easy"}}]},
@@ -95,6 +96,7 @@ def test_planted_copies_are_grouped(tmp_path: Path, instance: dg.DagsterInstance
     assert run_apply(project, instance).failed == {}
     rows = project.lake.read("subsets/bytes")
     assert set(rows["shard"].to_pylist()) == {"00000"}, "the oldest of two equal pictures is kept"
+    assert len(project.lake.read("subsets/uids")) == len(project.lake.read("raw_pool", shard="00000"))
     groups = project.lake.read("scores/duplicate_group")
     assert min(groups["duplicate_group_size"].drop_null().to_pylist()) >= 2
     assert len(project.lake.read("subsets/groups")) <= len(rows)
