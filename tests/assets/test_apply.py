@@ -108,6 +108,7 @@ def test_new_shard_is_curated_with_only_its_own_sample_work(pool: Path, tmp_path
     assert not {f"{name}[00000]" for name in own} & made
 
 
+@pytest.mark.slow
 def test_order_of_shards_does_not_change_a_byte(
     pool: Path, tmp_path: Path, applied: tuple[Project, Applied, dg.DagsterInstance]
 ) -> None:

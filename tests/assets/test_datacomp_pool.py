@@ -109,6 +109,7 @@ def made_of_features(shard: str) -> set[str]:
     return {f"{name}[{shard}]" for name in ("raw_pool", "rejected_samples", "pool_scores", "embeddings")}
 
 
+@pytest.mark.slow
 def test_replaced_features_reach_what_reads_embeddings(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder)
     applied(project, instance)
@@ -134,6 +135,7 @@ def test_replaced_features_reach_what_reads_embeddings(folder: Path, instance: d
     assert applied(project, instance) == set()
 
 
+@pytest.mark.slow
 def test_replaced_scores_reach_what_filters_by_them(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder)
     applied(project, instance)
@@ -163,6 +165,7 @@ def test_unreadable_shards_hold_back_no_other(folder: Path, instance: dg.Dagster
     assert {shard for shard, _ in kept(project, "aligned")} == {"a", "b"}
 
 
+@pytest.mark.slow
 def test_features_that_cannot_be_used_are_null_with_a_reason(folder: Path, instance: dg.DagsterInstance) -> None:
     features = datacomp_features(ROWS)
     features["l14_img"][3], features["l14_txt"][3] = 0, np.nan
@@ -184,6 +187,7 @@ def test_features_that_cannot_be_used_are_null_with_a_reason(folder: Path, insta
     assert project.lake.read("embeddings", shard="b")["reason"].null_count == ROWS
 
 
+@pytest.mark.slow
 def test_features_under_another_name(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder, encoder={"features": {"image": "b32_img", "text": "b32_txt"}})
     result = run_apply(project, instance, NoModel())
