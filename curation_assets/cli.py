@@ -190,7 +190,11 @@ def filters(
 @app.command(epilog="Example: curate export basic --format datacomp --out basic.npy")
 def export(
     subset: Annotated[str, typer.Argument(help="Name of a subset in the recipe.")],
+    *,
     form: Annotated[str, typer.Option("--format", help="datacomp (sorted u8,u8 .npy) or parquet.")] = "datacomp",
+    copies: Annotated[
+        str | None, typer.Option("--copies", help="Score column that says how often each row is written: image_based_copies.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--out", help="File to write; else SUBSET.npy or SUBSET.parquet.")] = None,
     recipe: RecipeOption = None,
     as_json: JsonOption = False,
@@ -199,7 +203,7 @@ def export(
     from .assets.export import export_subset
 
     path = to or Path(f"{subset}.{'npy' if form == 'datacomp' else 'parquet'}")
-    path, rows = export_subset(_project(recipe), subset, form, path)
+    path, rows = export_subset(_project(recipe), subset, form, path, copies)
     if as_json:
         print_json({"path": str(path), "rows": rows, "format": form})
     else:

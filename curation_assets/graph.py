@@ -133,8 +133,9 @@ def _cluster_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
 def _target_nodes(recipe: Recipe) -> Iterator[Node]:
     for name, target in recipe.file.targets.items():
         key, version = ("targets", name), CODE_VERSIONS["targets"]
-        inputs = () if target.path.endswith(".npy") else (("encoder",),)
-        yield Node(key, "targets", TARGET_EMBEDDINGS, inputs, version, {}, outside=(target.path,))
+        inputs = () if target.kind == "vectors" else (("encoder",),)
+        settings = {"prompt": target.prompt} if target.kind == "names" else {}
+        yield Node(key, "targets", TARGET_EMBEDDINGS, inputs, version, settings, outside=(target.path,))
 
 
 def _method_nodes(recipe: Recipe) -> list[Node]:

@@ -25,9 +25,9 @@ def section_faults(file: RecipeFile, subsets: Iterable[str]) -> list[str]:
     if file.filter_network and file.filter_network.train_on not in known:
         place = ("filter_network", "train_on")
         faults.append(fault_line(place, f"unknown subset; known: {', '.join(known)}", file.filter_network.train_on))
-    pictures = [name for name, target in file.targets.items() if not target.path.endswith(".npy")]
+    pictures = [name for name, target in file.targets.items() if target.kind != "vectors"]
     if pictures and file.encoder.features is not None:
-        needed = "their pictures need an encoder, and stored features have none; give .npy files of vectors"
+        needed = "pictures and names need an encoder, and stored features have none; give .npy files of vectors"
         faults.append(fault_line(("targets",), needed, pictures))
     return faults + [fault for where, section in clusterings for fault in _cluster_faults(where, section, known)]
 

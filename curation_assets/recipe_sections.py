@@ -162,11 +162,26 @@ class Subset(Section):
 
 
 class Target(Section):
-    """Pictures that show what the training set is for."""
+    """Pictures, or names of classes, that show what the training set is for."""
 
     path: str = Field(
-        description="folder of pictures, relative to the recipe's, its sub-folders are classes; or .npy file of their vectors"
+        description="folder of pictures, relative to the recipe's, its sub-folders are classes; .npy file of their vectors; or "
+        "list of class names, .json or .txt with one per line"
     )
+    prompt: str = Field("a photo of a {}.", description="sentence that the name of a class is put into")
+
+    @property
+    def kind(self) -> Literal["pictures", "vectors", "names"]:
+        """What is at the path, by its ending."""
+        ending = self.path.rpartition(".")[2]
+        return "vectors" if ending == "npy" else "names" if ending in ("json", "txt") else "pictures"
+
+    @field_validator("prompt")
+    @classmethod
+    def _with_a_place(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError("expected one {} in it, where the name goes")
+        return prompt
 
 
 class RecipeFile(Section):

@@ -95,6 +95,31 @@ class Encoder:
             progress.report(done)
         return encoded
 
+    def encode_texts(self, texts: Sequence[str], log: Callable[[str], None]) -> tuple[np.ndarray, list[str | None]]:
+        """Embed texts that have no image, such as class names.
+
+        They go through the same pass as captions, beside black pictures, so that equal texts get equal vectors.
+
+        Args:
+            texts: n of them; longer ones are cut at the model's context length.
+            log: takes a line when the batch is halved.
+
+        Returns:
+            Float32 array (n, d) with unit rows, and per row None or the reason why it is zero.
+
+        Raises:
+            EncoderError: no memory on the device for one sample.
+        """
+        vectors, errors = np.zeros((len(texts), self.dimensions), np.float32), []
+        for start in range(0, len(texts), self._batch_size):
+            part = list(texts[start : start + self._batch_size])
+            black = np.zeros((len(part), self.image_size_px, self.image_size_px, 3), np.uint8)
+            _, text = self._towers.launch(black, self._tokenizer(part), log).arrays()
+            faults = _faults(np.ones_like(text), text)
+            vectors[start : start + len(part)] = np.where(np.equal(faults, None)[:, None], text, 0.0)
+            errors += faults
+        return vectors, errors
+
     def _batches(
         self, images: Sequence[ImageBytes], texts: Sequence[str], log: Callable[[str], None]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, list[str | None]]]:

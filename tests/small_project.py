@@ -49,11 +49,17 @@ class TinyEncoder:
                 encoded.errors.append(f"undecodable: {error}"[:80])
                 continue
             encoded.image_embedding[row] = _unit(pixels @ self._projection)
-            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
-            encoded.text_embedding[row] = _unit(np.random.default_rng(seed).normal(size=self.dimensions))
+            encoded.text_embedding[row] = self._text(text)
             encoded.errors.append(None)
         log(f"embedded {len(texts)} samples")
         return encoded
+
+    def encode_texts(self, texts: Sequence[str], log: Callable[[str], None]) -> tuple[np.ndarray, list[str | None]]:
+        return np.stack([self._text(text) for text in texts]).astype(np.float32), [None] * len(texts)
+
+    def _text(self, text: str) -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+        return _unit(np.random.default_rng(seed).normal(size=self.dimensions))
 
 
 class TinyClip:

@@ -268,7 +268,7 @@ def test_exactly_one_encoder_is_given(head: str, fault: str):
             f"{FEATURES}\nfilter_network: {{train_on: a}}",
             "filter_network: a datacomp pool has no pixels to train on (found 'a')",
         ),
-        (f"{FEATURES}\ntargets: {{flowers: {{path: f}}}}", "targets: their pictures need an encoder"),
+        (f"{FEATURES}\ntargets: {{flowers: {{path: f}}}}", "targets: pictures and names need an encoder"),
     ],
 )
 def test_a_pool_without_pixels_has_features_for_an_encoder(text: str, fault: str):

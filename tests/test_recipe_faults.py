@@ -56,5 +56,6 @@ def test_each_fault_has_its_place_and_says_what_is_allowed(text: str, expected: 
 def test_pictures_of_a_target_set_need_an_encoder():
     found = faults(STORED + "subsets: {}\ntargets: {flowers: {path: flowers}, given: {path: v.npy}}")
     assert found == [
-        "targets: their pictures need an encoder, and stored features have none; give .npy files of vectors (found ['flowers'])"
+        "targets: pictures and names need an encoder, and stored features have none; give .npy files of vectors "
+        "(found ['flowers'])"
     ]

@@ -45,6 +45,8 @@ class LoadedEncoder(Protocol):
 
     def encode(self, images: Sequence[ImageBytes], texts: Sequence[str], log: Callable[[str], None]) -> Encoded: ...
 
+    def encode_texts(self, texts: Sequence[str], log: Callable[[str], None]) -> tuple[np.ndarray, list[str | None]]: ...
+
 
 def encoder_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
     """`encoder` and `embeddings` of every encoder of the recipe."""

@@ -1,6 +1,7 @@
 """Subsets as files that other tools read."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 from curation_assets.algorithms.identity import uid_hex, uid_order
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.lineage.planning import data_versions
+from curation_assets.nodes import column_owners
 from curation_assets.tables import RAW_POOL
 
 from .partitions import shard_files
@@ -18,7 +20,7 @@ from .project import Project
 FORMATS = ("datacomp", "parquet")
 
 
-def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[Path, int]:
+def export_subset(project: Project, subset: str, form: str, out: Path, copies: str | None = None) -> tuple[Path, int]:
     """Write a subset to a file.
 
     Args:
@@ -27,6 +29,8 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
         form: `datacomp`, the uids as `.npy` of dtype `u8,u8`, ascending, as DataComp's resharder reads it; or `parquet`, one
             row per sample with uid, caption, url and where the image bytes lie.
         out: file to write; replaced if it exists.
+        copies: score column that says how often each row is written, for samplers such as `image_based_copies`; a row
+            without a value is not written.
 
     Returns:
         The file, and the number of rows.
@@ -35,6 +39,7 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
         ArgumentError: unknown subset or format, or `out` cannot be written.
         LakeError: the subset is missing, failed a check, or was made from another raw_pool, for one shard or more.
     """
+    owner = None if copies is None else _owner(project, copies)
     names = [plan.name for plan in project.recipe.subsets]
     if subset not in names:
         raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
@@ -46,7 +51,8 @@ def export_subset(project: Project, subset: str, form: str, out: Path) -> tuple[
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows = write(project, subset, shards, temporary)
+            times = {shard: _times(project, subset, shard, (owner, copies)) for shard in shards}
+            rows = write(project, subset, times, temporary)
             temporary.replace(out)
         finally:
             temporary.unlink(missing_ok=True)
@@ -73,9 +79,38 @@ def _exportable_shards(project: Project, subset: str) -> list[str]:
     return shards
 
 
-def _write_uids(project: Project, subset: str, shards: list[str], path: Path) -> int:
+def _owner(project: Project, column: str) -> str:
+    """The table of a score column of whole numbers.
+
+    Raises:
+        ArgumentError: there is no such column.
+    """
+    owners = column_owners(project.graph)
+    counted = [name for name, key in owners.items() if pa.types.is_integer(project.graph[key].table.schema.field(name).type)]
+    if column not in counted:
+        raise ArgumentError(f"no score column {column!r} of whole numbers in this recipe; known: {', '.join(sorted(counted))}")
+    return "/".join(owners[column])
+
+
+def _times(project: Project, subset: str, shard: str, copies: tuple[str | None, str | None]) -> np.ndarray:
+    """How often each row of a shard's subset is written, int64."""
+    row = project.lake.read(f"subsets/{subset}", shard=shard, columns=["row"])["row"].to_numpy()
+    owner, column = copies
+    if owner is None or column is None:
+        return np.ones(len(row), np.int64)
+    score = project.lake.read(owner, shard=shard, columns=["row", column])
+    at = np.searchsorted(score["row"].to_numpy(), row)
+    return score[column].fill_null(0).to_numpy()[at].astype(np.int64)
+
+
+def _write_uids(project: Project, subset: str, times: Mapping[str, np.ndarray], path: Path) -> int:
     columns = ["uid_hi", "uid_lo"]
-    uid = pa.concat_tables([project.lake.read(f"subsets/{subset}", shard=shard, columns=columns) for shard in shards])
+    uid = pa.concat_tables(
+        [
+            project.lake.read(f"subsets/{subset}", shard=shard, columns=columns).take(pa.array(np.arange(len(n)).repeat(n)))
+            for shard, n in times.items()
+        ]
+    )
     halves = [uid[name].to_numpy().view(np.uint64) for name in ("uid_hi", "uid_lo")]
     order = uid_order(*halves)
     pairs = np.empty(len(uid), dtype=[("f0", "<u8"), ("f1", "<u8")])
@@ -85,16 +120,16 @@ def _write_uids(project: Project, subset: str, shards: list[str], path: Path) ->
     return len(pairs)
 
 
-def _write_rows(project: Project, subset: str, shards: list[str], path: Path) -> int:
+def _write_rows(project: Project, subset: str, times: Mapping[str, np.ndarray], path: Path) -> int:
     """Shard by shard, so that memory holds one shard."""
     columns = [name for name in RAW_POOL.names if name not in ("uid_hi", "uid_lo")]
     schema = pa.schema([("uid", pa.string()), *((name, RAW_POOL.schema.field(name).type) for name in columns)])
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for shard in shards:
+        for shard, n in times.items():
             kept = project.lake.read(f"subsets/{subset}", shard=shard, columns=["row"])["row"].to_numpy()
             pool = project.lake.read("raw_pool", shard=shard)
-            rows = pool.filter(pa.array(np.isin(pool["row"].to_numpy(), kept)))
+            rows = pool.take(pa.array(np.searchsorted(pool["row"].to_numpy(), kept).repeat(n)))
             uid = pa.array(uid_hex(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()), pa.string())
             writer.write_table(pa.table([uid, *(rows[name].cast(schema.field(name).type) for name in columns)], schema=schema))
             count += len(rows)

@@ -36,7 +36,7 @@ CAPTIONS = (
     "the weather in the mountains was cold and windy",
 )
 SUBSETS = {
-    "no_filter": {"keep": [{"random_draw": {"min": 0.0}}]},
+    "no_filter": {"keep": ["no_filter"]},
     "basic_filter": {"keep": ["basic_filter"]},
     "clip_b32_threshold": {"keep": [{"clip_b32_similarity_score": {"min": 0.25}}]},
     "clip_l14_threshold": {"keep": [{"clip_l14_similarity_score": {"min": 0.28}}]},

@@ -43,6 +43,34 @@ def test_datacomp_uids_equal_an_independent_recomputation(applied: Curated, tmp_
     assert len(uids) == rows > 0
 
 
+@pytest.mark.parametrize("form", ["datacomp", "parquet"])
+def test_rows_are_repeated_as_often_as_a_column_says(applied: Curated, tmp_path: Path, form: str) -> None:
+    """Any column of whole numbers will do: here the words of the caption."""
+    project = applied[0]
+    path, rows = export_subset(project, "basic", form, tmp_path / "copies", "caption_words")
+    scores = pl.from_arrow(project.lake.read("scores/caption_length"))
+    kept = pl.from_arrow(project.lake.read("subsets/basic")).join(scores, on=["shard", "row"])
+    expected = sorted(
+        uid
+        for hi, lo, n in kept.select("uid_hi", "uid_lo", "caption_words").rows()
+        for uid in [((hi % 2**64) << 64) + lo % 2**64] * n
+    )
+    if form == "datacomp":
+        found = [(int(high) << 64) + int(low) for high, low in np.load(path, allow_pickle=False)]
+    else:
+        found = sorted(int(uid, 16) for uid in pl.read_parquet(path)["uid"])
+    assert found == expected
+    assert rows == len(expected) > len(kept)
+
+
+@pytest.mark.parametrize("column", ["clip_score", "nonsense"])
+def test_copies_are_counted_by_whole_numbers(applied: Curated, tmp_path: Path, column: str) -> None:
+    with pytest.raises(
+        ArgumentError, match=f"no score column '{column}' of whole numbers in this recipe; known: .*caption_words"
+    ):
+        export_subset(applied[0], "basic", "datacomp", tmp_path / "x.npy", column)
+
+
 def test_datacomp_order_is_that_of_numpy(applied: Curated, tmp_path: Path) -> None:
     path, _ = export_subset(applied[0], "aligned", "datacomp", tmp_path / "aligned.npy")
     uids = np.load(path, allow_pickle=False)

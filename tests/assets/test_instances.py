@@ -17,7 +17,7 @@ from curation_assets.scores.clip_score import clip_score
 from curation_assets.scores.random_draw import random_draw
 from curation_assets.scores.target_similarity import target_similarity
 from curation_assets.summaries.reference_pairs import reference_pairs
-from tests.small_project import make_project, run_apply
+from tests.small_project import TinyClip, make_project, run_apply
 
 SUBSETS = {
     "drawn": {"keep": [{"random_draw": {"top_fraction": 0.5}}]},
@@ -28,12 +28,16 @@ SUBSETS = {
     "parity": {"keep": [{"clip_score": {"top_fraction": 0.3, "parity": True}}]},
     "both": {"keep": [{"score_difference_of_two": {"min": 0.0}}]},
     "short": {"keep": ["basic_filter"]},
+    "named": {"keep": [{"target_similarity_names": {"top_fraction": 0.2}}]},
 }
 SCORES = {
     "random_draw": {"other": {"seed": 7}},
     "negcliploss": {"default": {"temperature": 0.05}},
     "score_difference": {"of_two": {"of": "target_similarity_flags", "minus": "clip_score"}},
 }
+
+
+TARGETS = {"flags": {"path": "flags"}, "names": {"path": "names.json", "prompt": "a picture of a {}"}}
 
 
 def draw_flags(folder: Path, count: int) -> None:
@@ -48,7 +52,8 @@ def world(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("instances")
     shutil.copytree(drawn_pool / "pool", folder / "pool")
     draw_flags(folder / "flags", 3)
-    project = make_project(folder, "pool/*.tar", SUBSETS, scores=SCORES, targets={"flags": {"path": "flags"}})
+    (folder / "names.json").write_text('["harbour", "old house"]')
+    project = make_project(folder, "pool/*.tar", SUBSETS, scores=SCORES, targets=TARGETS)
     with dg.DagsterInstance.ephemeral() as instance:
         applied = run_apply(project, instance)
         assert (applied.failed, applied.held_back) == ({}, {})
@@ -89,6 +94,18 @@ def test_target_sets_are_embedded_and_compared_with(world: tuple[Project, dg.Dag
     like, unlike = (len(project.lake.read(f"subsets/{name}")) for name in ("like_flags", "not_flags"))
     assert like == (found >= np.float32(0.2)).sum() > 0
     assert unlike == (found <= np.float32(0.2)).sum() > 0
+
+
+def test_class_names_are_targets_too(world: tuple[Project, dg.DagsterInstance]) -> None:
+    project, _ = world
+    images, *_, known = embeddings(project)
+    names = project.lake.read("targets/names")
+    assert names["target_class"].to_pylist() == ["harbour", "old house"]
+    vectors, _ = TinyClip().load().encode_texts(["a picture of a harbour", "a picture of a old house"], print)
+    stored = from_binary(names["target_embedding"], "<f2")
+    np.testing.assert_array_equal(stored, vectors.astype(np.float16))
+    found = column(project, "target_similarity_names", "target_similarity_names")[known]
+    np.testing.assert_array_equal(found, target_similarity(images, stored)["target_similarity"])
 
 
 def test_a_summary_is_the_same_as_of_all_rows_at_once(world: tuple[Project, dg.DagsterInstance]) -> None:

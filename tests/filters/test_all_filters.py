@@ -76,7 +76,7 @@ def test_conditions_compare_stored_columns_with_values_of_their_kind(name: str, 
         return
     assert faults == []
     conditions = [condition for keep in read for leaf in leaves(keep) for condition in leaf.conditions]
-    assert conditions
+    assert conditions or name == "no_filter"
     for condition in conditions:
         column = next(c for c in Instances({}, ()).owner(condition.column).columns if c.name == condition.column)
         if isinstance(condition, Fraction):

@@ -105,6 +105,14 @@ def test_a_row_does_not_depend_on_its_neighbours_place_or_number(tiny, samples, 
         assert vectors.astype(np.float16).tobytes() == expected[chosen].astype(np.float16).tobytes()
 
 
+def test_texts_alone_get_the_vectors_of_captions(tiny, samples):
+    rows, texts = samples
+    vectors, errors = tiny.encode_texts(texts, silent)
+    assert vectors.tobytes() == tiny.encode(rows, texts, silent).text_embedding.tobytes()
+    assert errors == [None] * len(texts)
+    assert tiny.encode_texts([], silent)[0].shape == (0, tiny.dimensions)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_and_batch_size_change_no_vector(samples, tiny, workers):
     rows, texts = samples
