@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("clip_score", "basic_filter", "other_threshold", "semdedup", "semdedup_update", "hamming", "hamming_probes", "kmeans")
+NAMES = ("clip_score", "basic_filter", "semdedup", "hamming", "assignment")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
