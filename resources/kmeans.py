@@ -4,6 +4,8 @@ import dagster as dg
 import numpy as np
 from pydantic import Field
 
+_COMPARED_ROWS = 128  # rows compared again at once: their float64 vectors stay in the processor's cache
+
 
 class KMeans(dg.ConfigurableResource):
     """Clusters of directions. Runs on all CUDA devices that faiss sees, else on the CPU."""
@@ -66,15 +68,18 @@ class KMeans(dg.ConfigurableResource):
 
         index = faiss.IndexFlatIP(centroids.shape[1])
         index.add(np.ascontiguousarray(centroids, np.float32))
+        exact = centroids.astype(np.float64)
         nearest = np.zeros(len(vectors), np.int32)
         similarity = np.zeros(len(vectors), np.float32)
         for start in range(0, len(vectors), self.block_rows):
             block = np.ascontiguousarray(vectors[start : start + self.block_rows], np.float32)
             _, candidates = index.search(block, min(2, len(centroids)))
             candidates.sort(axis=1)
-            cosines = np.einsum("nd,ncd->nc", block.astype(np.float64), centroids[candidates].astype(np.float64))
-            best = cosines.argmax(axis=1)
-            rows = np.arange(len(block))
-            nearest[start : start + len(block)] = candidates[rows, best]
-            similarity[start : start + len(block)] = np.clip(cosines[rows, best], -1, 1)
+            for first in range(0, len(block), _COMPARED_ROWS):
+                found = slice(start + first, start + min(first + _COMPARED_ROWS, len(block)))
+                few, near = vectors[found], candidates[first : first + _COMPARED_ROWS]
+                cosines = np.einsum("nd,ncd->nc", few.astype(np.float64), exact[near])
+                best, rows = cosines.argmax(axis=1), np.arange(len(few))
+                nearest[found] = near[rows, best]
+                similarity[found] = np.clip(cosines[rows, best], -1, 1)
         return nearest, similarity

@@ -1,0 +1,39 @@
+"""The benchmarks run and print what they promise; their times are not tested."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NAMES = ("clip_score", "basic_filter", "semdedup", "hamming", "assignment")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "benchmarks/filters.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_filters_prints_a_table_of_ratios() -> None:
+    done = run(*NAMES, "--rows", "300", "--repeats", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    head, rule, *rows = (line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in head] == [
+        *("what", "rows", "ours, rows/s", "ours, s", "other", "other, rows/s", "ratio", "goal", "peak MB, ours / other")
+    ]
+    assert set(rule) == {"---"}
+    assert [len(row) for row in rows] == [len(head)] * len(NAMES)
+    for row in rows:
+        assert row[1].strip() == "300"
+        assert float(row[6]) > 0
+        assert re.fullmatch(r" [1-9][\d,]* / [1-9][\d,]* ", row[8])
+
+
+@pytest.mark.slow
+def test_filters_refuses_a_name_that_it_does_not_know() -> None:
+    done = run("clip_scores")
+    assert done.returncode == 2
+    assert "unknown: ['clip_scores']; known: clip_score," in done.stderr
