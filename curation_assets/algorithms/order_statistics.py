@@ -8,8 +8,6 @@ bits add up over shards and say in which bucket the last row kept lies; then onl
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Literal
 
 import numpy as np
@@ -28,6 +26,7 @@ Population = Callable[[], Iterable[Shard]]
 Ranges = tuple[tuple[int, int], ...]
 
 _SIGN, _ALL_BITS, _ANY_WORD = 2**63, 2**64 - 1, (0, 2**64 - 1)
+_ROWS_PER_BUCKET = 4  # counted at once: adding up the buckets of every small shard costs more than counting its rows
 _LAST_UID = (2**64 - 1, 2**64 - 1)
 
 
@@ -194,8 +193,13 @@ class _Search:
 
 
 def _counted(population: Population, keep: End, ranges: Ranges, most_buckets: int) -> Histogram:
-    counts = (histogram(_candidates(shard, keep, ranges)[1], most_buckets) for shard in population())
-    return reduce(add, counts, histogram(np.empty(0, np.uint64), most_buckets))
+    counts, waiting, rows = histogram(np.empty(0, np.uint64), most_buckets), [], 0
+    for shard in population():
+        waiting.append(_candidates(shard, keep, ranges)[1])
+        rows += len(waiting[-1])
+        if rows >= _ROWS_PER_BUCKET * most_buckets:
+            counts, waiting, rows = counts + histogram(np.concatenate(waiting), most_buckets), [], 0
+    return counts + histogram(np.concatenate(waiting), most_buckets) if waiting else counts
 
 
 def _candidates(shard: Shard, keep: End, ranges: Ranges) -> tuple[Shard, np.ndarray]:
