@@ -5,8 +5,9 @@ only one opinion of what depends on what.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from .algorithms.labels import labelled
+from .algorithms.labels import label_of, labelled
 from .errors import RecipeError
 from .instance import Instance
 from .keep import describe, fractions, leaves
@@ -104,11 +105,19 @@ def _encoder_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
     weights = section.model_dump(mode="json", include={"model", "pretrained", "train"})
     trained = (("filter_network",),) if section.train else ()
     yield Node(encoder, "encoder", ENCODER, trained, CODE_VERSIONS["encoder"], weights)
-    # The same weights in another architecture (ViT-B-32-quickgelu), or fed with other preprocessing, give other vectors.
+    yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], _architecture(recipe, label))
+
+
+def _architecture(recipe: Recipe, label: str) -> dict[str, object]:
+    """What else decides a vector: the same weights in another architecture (ViT-B-32-quickgelu), or fed with other
+    preprocessing, give others. All that keeps vectors of an encoder depends on it."""
+    section = recipe.encoders[label]
+    if section.features is not None:
+        return {}
     architecture = section.model_dump(mode="json", include={"precision", "model", "preprocess_as"})
     if recipe.checkpoint(label) is None and not section.preprocess_as:
         architecture["preprocess_as"] = section.pretrained  # a tag prepares pictures in its own way
-    yield Node(embeddings, "features", EMBEDDINGS, inputs, CODE_VERSIONS["embeddings"], architecture)
+    return architecture
 
 
 def _cluster_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
@@ -122,6 +131,7 @@ def _cluster_nodes(recipe: Recipe, label: str) -> Iterator[Node]:
         read = (*features, ("subsets", clusters.fit_on)) if clusters.fit_on else features
         # Vectors of another encoder are another space, so centroids never outlive their encoder, whatever the policy.
         pinned = () if clusters.policy == "always" else read
+        settings |= _architecture(recipe, "")
         yield Node(centroids, "clusters", CENTROIDS, (*read, ("encoder",)), version, settings, pinned=pinned)
     assigned: tuple[Key, ...] = (("embeddings",), centroids)
     yield Node(assignments, "clusters", CLUSTER_ASSIGNMENTS, assigned, CODE_VERSIONS["cluster_assignments"], {})
@@ -135,6 +145,7 @@ def _target_nodes(recipe: Recipe) -> Iterator[Node]:
         key, version = ("targets", name), CODE_VERSIONS["targets"]
         inputs = () if target.kind == "vectors" else (("encoder",),)
         settings = {"prompt": target.prompt} if target.kind == "names" else {}
+        settings |= {} if target.kind == "vectors" else _architecture(recipe, "")
         yield Node(key, "targets", TARGET_EMBEDDINGS, inputs, version, settings, outside=(target.path,))
 
 
@@ -149,11 +160,18 @@ def _method_nodes(recipe: Recipe) -> list[Node]:
         if one.key not in found:
             found[one.key] = one
             waiting += [i for source in one.sources.values() if (i := instances.made(source.key)) is not None]
-    nodes = [method_node(found[key]) for key in sorted(found)]
+    nodes = [_with_architecture(method_node(found[key]), recipe) for key in sorted(found)]
     if any(_HASHES in node.inputs for node in nodes):  # a picture is decoded for its hash alone where a method asks for it
         version = CODE_VERSIONS["perceptual_hashes"]
         nodes.append(Node(_HASHES, "features", PERCEPTUAL_HASHES, (("raw_pool",),), version, {}))
     return nodes
+
+
+def _with_architecture(node: Node, recipe: Recipe) -> Node:
+    """A frozen summary of embeddings does not see them change, so it depends on what makes them."""
+    labels = [label for key in node.pinned if (label := label_of(key, "embeddings")) is not None]
+    known = {name: value for label in labels for name, value in _architecture(recipe, label).items()}
+    return replace(node, parameters={**node.parameters, **known}) if known else node
 
 
 def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]:

@@ -5,13 +5,15 @@ A method without a label has the column names of its file, and its default setti
 (`semdedup_similarity_easy`), its name and columns end in `_label`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pydantic import ConfigDict, ValidationError, create_model
 
+from .algorithms.digest import json_digest
 from .algorithms.labels import labelled
-from .algorithms.preference import preference_columns
+from .algorithms.preference import BUILT_IN, preference_columns
 from .errors import SchemaError
 from .instance import Instance, Source
 from .scores import all_scores
@@ -58,11 +60,39 @@ class Instances:
         if key not in self._made:
             if method not in all_scores():
                 raise SchemaError(f"unknown score {method!r}; known: {', '.join(all_scores())}")
-            score = all_scores()[method]
-            implied = {score.label: label} if label and score.label else {}
-            given = self._given.get((method, label), implied)
-            self._made[key] = self._instance(key, score, given, f"_{label}" if label else "")
+            self._made[key] = self._instance(
+                key, all_scores()[method], self._settings(method, label), f"_{label}" if label else ""
+            )
+        if self._made[key].method is not all_scores().get(method):
+            raise SchemaError(f"two scores would be named {key[-1]!r}; give the label {label!r} of {method} another name")
         return self._made[key]
+
+    def _settings(self, method: str, label: str) -> Mapping[str, object]:
+        """What the recipe gives a score, and what its label means.
+
+        Raises:
+            SchemaError: the label means something else than what is given, or names of columns would be ambiguous.
+        """
+        score, given = all_scores()[method], self._given.get((method, label))
+        if not label:
+            if given and score.label in given and given[score.label] != score.settings[score.label].default:
+                raise SchemaError(f"scores.{method}.default changes {score.label}, which a label is for: give it one")
+            return given or {}
+        taken = {c.name for other in all_scores().values() for c in other.columns} | set(all_scores())
+        if clash := taken & {f"{method}_{label}", *(f"{c.name}_{label}" for c in score.columns)}:
+            raise SchemaError(f"scores.{method}.{label}: {sorted(clash)[0]!r} is a name of its own; choose another label")
+        if given is None or (score.label is not None and self._means(score.label, label)):
+            implied = {score.label: label, **(given or {})}
+            if implied[score.label] != label:
+                said = f"{score.label} {implied[score.label]!r}"
+                raise SchemaError(f"scores.{method}.{label} says {said}; choose another label, or leave that out")
+            return implied
+        return given
+
+    def _means(self, setting: str, label: str) -> bool:
+        """Whether a label is a value of the setting that instances are named after."""
+        known = {"prefer": BUILT_IN, "target": self._targets, **self._known}
+        return label in known.get(setting, ())
 
     def owner(self, column: str) -> Instance | None:
         """The score that makes a column; None if no score of this recipe does.
@@ -90,6 +120,11 @@ class Instances:
         Raises:
             SchemaError: one of them has wrong settings.
         """
+        unknown = [method for method, _ in self._given if method not in all_scores()]
+        if unknown:
+            raise SchemaError(f"unknown score {unknown[0]!r}; known: {', '.join(all_scores())}")
+        for method, label in self._given:
+            _checked(f"{method} ({label or DEFAULT})", all_scores()[method], self._settings(method, label))
         named = [self.score(method, label) for method, label in self._given if label]
         always = [n for n, score in all_scores().items() if score.scope == "sample" and not score.is_on_demand]
         return [*(self.score(name) for name in always), *named]
@@ -114,15 +149,26 @@ class Instances:
 
     def _source(self, name: str, method: Score | Summary, settings: Mapping[str, Parameter]) -> Source:
         if name == "preference":
-            return self._columns(preference_columns(str(settings["prefer"])), settings, f"prefer {settings['prefer']!r}")
+            return self._numbers(preference_columns(str(settings["prefer"])), settings, f"prefer {settings['prefer']!r}")
         if name == "target_embedding":
             return Source(("targets", self._target(settings["target"])))
         if name in _WHOLE:
             return Source(labelled(name, str(settings.get("clustering", ""))))
         if name in all_summaries():
             return Source(self._summary(name, settings).key)
-        column = str(settings[method.named_by[name]]) if name in method.named_by else name
-        return self._columns((column,), settings, f"{column!r}")
+        if name in method.named_by:
+            column = str(settings[method.named_by[name]])
+            return self._numbers((column,), settings, f"{column!r}")
+        return self._columns((name,), settings, f"{name!r}")
+
+    def _numbers(self, columns: tuple[str, ...], settings: Mapping[str, Parameter], asked: str) -> Source:
+        """Columns that a setting names, which must be numbers."""
+        source = self._columns(columns, settings, asked)
+        made = self._made.get(source.key)
+        declared = made.columns if made else MEASURED[next(a for a, t in MEASURED.items() if columns[0] in t.names)].columns
+        if not all(column.is_number for column in declared if column.name in columns):
+            raise SchemaError(f"asks for {asked}, which is no number")
+        return source
 
     def _columns(self, columns: tuple[str, ...], settings: Mapping[str, Parameter], asked: str) -> Source:
         for asset, table in MEASURED.items():
@@ -170,5 +216,5 @@ def _checked(name: str, method: Score | Summary, given: Mapping[str, object]) ->
 
 
 def _word(value: str) -> str:
-    """A setting's value as part of a name."""
-    return "".join(character if character.isalnum() else "_" for character in value)
+    """A setting's value as part of a name: itself if it is short and plain, else a digest of it."""
+    return value if re.fullmatch(r"[A-Za-z0-9_]{1,40}", value) else json_digest(value)[:8]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .algorithms.labels import labelled
+from .algorithms.labels import label_of, labelled
 from .instance import Instance
 from .spec import Score
 from .tables import REASON, ROW, SHARD, Column, Key, Table
@@ -89,7 +89,8 @@ def method_node(instance: Instance) -> Node:
     else:
         gathers, inputs, table = False, tuple(dict.fromkeys(sources)), Table(instance.columns, is_sharded=False)
         if method.is_frozen:
-            pinned, inputs = inputs, (*inputs, *((("encoder",),) if ("embeddings",) in inputs else ()))
+            labels = [label for key in inputs if (label := label_of(key, "embeddings")) is not None]
+            pinned, inputs = inputs, (*inputs, *(labelled("encoder", label) for label in labels))
         else:
             pinned = ()
     return Node(

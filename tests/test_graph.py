@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,7 @@ def test_renaming_of_a_subset_changes_those_that_read_it():
         (("encoder", "batch_size"), 3, set()),
         (("encoder", "device"), "cpu", set()),
         (("encoder", "decode_workers"), 0, set()),
-        (("encoder", "precision"), "bf16", {"embeddings"}),
+        (("encoder", "precision"), "bf16", {"embeddings", "centroids"}),  # frozen centroids see no change of embeddings
         (("subsets", "basic", "kept_fraction"), [0.1, 0.9], set()),
         (("subsets", "basic", "publish"), True, set()),
         (("lake",), "elsewhere", set()),
@@ -276,3 +277,25 @@ def test_graph_of_the_default_recipe_is_the_golden_one():
     assert (present, list(present)) == (recorded, list(recorded)), (
         f"the lineage changed; if that is meant, run: {REGENERATE}=1 python -m pytest tests/test_graph.py -k golden"
     )
+
+
+def test_everything_that_keeps_vectors_depends_on_how_they_are_made():
+    """The weights are the same, so the encoder's version does not tell, and frozen things see no change of embeddings."""
+    content = yaml.safe_load(CONTENT) | {"targets": {"flowers": {"path": "flowers"}, "given": {"path": "v.npy"}}}
+    content |= {"encoder": {"model": "ViT-B-32", "pretrained": "tag"}, "filter_network": None}
+    content["subsets"] |= {"x": {"keep": [{"negcliploss": {"min": -1}}]}}
+    base = graph_of(content)
+    for setting, value in (("precision", "bf16"), ("model", "ViT-B-32-quickgelu"), ("preprocess_as", "openai")):
+        other = graph_of(content | {"encoder": content["encoder"] | {setting: value}})
+        different = {"/".join(key) for key in base if base[key] != other[key]} - {"encoder"}
+        assert different == {"embeddings", "centroids", "targets/flowers", "summaries/reference_pairs"}, setting
+
+
+def test_summaries_with_other_settings_have_other_names():
+    lists = {"a": {"classes": "lists/a.txt"}, "b": {"classes": "lists_a.txt"}, "c": {"classes": "größe.txt"}}
+    made = Instances({"text_based_copies": lists})
+    keys = {made.score("text_based_copies", label).sources["class_counts"].key for label in lists}
+    assert len(keys) == 3
+    assert all(re.fullmatch(r"[A-Za-z0-9_]{1,80}", key[-1]) for key in keys)
+    pairs = Instances({"negcliploss": {"x": {}}}).score("negcliploss", "x").sources["reference_pairs"]
+    assert pairs.key == ("summaries", "reference_pairs")

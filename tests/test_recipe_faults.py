@@ -38,7 +38,29 @@ def faults(text: str) -> list[str]:
         (GIVEN + "scores: {clip_scores: {x: {}}}", ["scores: unknown score 'clip_scores'; known: alignment_bin"]),
         (
             GIVEN + "scores: {random_draw: {x: {seed: a}}}",
-            ["scores: score random_draw_x: seed: Input should be a valid integer"],
+            ["scores: score random_draw (x): seed: Input should be a valid integer"],
+        ),
+        (GIVEN + "scores: {random_draw: {default: {sede: 1}}}", ["scores: score random_draw (default): sede: Extra inputs"]),
+        (
+            GIVEN + "scores: {caption_language: {cld3: {}}}",
+            ["scores: scores.caption_language.cld3: 'caption_language_cld3' is"],
+        ),
+        (GIVEN + "scores: {cluster_rank: {share: {}}}", ["scores: scores.cluster_rank.share: 'cluster_rank_share' is a name"]),
+        (
+            GIVEN + "scores: {semdedup_similarity: {default: {prefer: easy}}}",
+            ["scores: scores.semdedup_similarity.default changes prefer, which a label is for"],
+        ),
+        (
+            GIVEN + "scores: {cluster_rank: {random: {prefer: hard}}}",
+            ["scores: scores.cluster_rank.random says prefer 'hard'; choose another label"],
+        ),
+        (
+            GIVEN + "scores: {cluster_rank: {x: {prefer: text}}}",
+            ["scores: score 'cluster_rank_x' asks for prefer 'text', which is"],
+        ),
+        (
+            GIVEN + "scores: {score_difference: {x: {of: caption_language}}}",
+            ["scores: score 'score_difference_x' asks for 'caption_language', which is no number"],
         ),
         (GIVEN + "scores: {normsim: {x: {}}}", ["scores: score 'normsim_x' asks for the target set None; known: none"]),
         (

@@ -5,7 +5,7 @@ import numpy as np
 from .identity import keyed_bits
 
 LOW = "low_"
-_BUILT_IN = {
+BUILT_IN = {
     "hard": ("centroid_similarity",),
     "easy": ("centroid_similarity",),
     "random": ("uid_hi", "uid_lo"),
@@ -21,7 +21,7 @@ def preference_columns(prefer: str) -> tuple[str, ...]:
             the order of the pool; else a numeric column whose largest values are preferred, or with `low_` before its name
             the smallest.
     """
-    return _BUILT_IN.get(prefer, (prefer.removeprefix(LOW),))
+    return BUILT_IN.get(prefer, (prefer.removeprefix(LOW),))
 
 
 def preference(prefer: str, columns: tuple[np.ndarray, ...], shard_number: int) -> np.ndarray:

@@ -108,13 +108,16 @@ def _assigned(embeddings: pa.Table, centroid: np.ndarray, kmeans: KMeans) -> dic
     is_measured = pc.is_valid(embeddings["image_embedding"]).to_numpy(zero_copy_only=False)
     cluster_id = np.zeros(len(embeddings), np.int32)
     similarity = np.zeros(len(embeddings), np.float32)
+    reasons = embeddings["reason"].combine_chunks()
+    if not len(centroid):
+        reasons, is_measured = pc.fill_null(reasons, "the clustering has no clusters"), np.zeros(len(embeddings), bool)
     if is_measured.any():
         vectors = from_binary(embeddings["image_embedding"].filter(pa.array(is_measured)), "<f2")
         cluster_id[is_measured], similarity[is_measured] = kmeans.assign(vectors, centroid)
     return {
         "cluster_id": pa.array(cluster_id, mask=~is_measured),
         "centroid_similarity": pa.array(similarity, mask=~is_measured),
-        "reason": embeddings["reason"].combine_chunks(),
+        "reason": reasons,
     }
 
 

@@ -12,7 +12,7 @@ from curation_assets.algorithms.identity import uid_hex, uid_order
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.lineage.planning import data_versions
 from curation_assets.nodes import column_owners
-from curation_assets.tables import RAW_POOL
+from curation_assets.tables import RAW_POOL, Key
 
 from .partitions import shard_files
 from .project import Project
@@ -39,13 +39,15 @@ def export_subset(project: Project, subset: str, form: str, out: Path, copies: s
         ArgumentError: unknown subset or format, or `out` cannot be written.
         LakeError: the subset is missing, failed a check, or was made from another raw_pool, for one shard or more.
     """
-    owner = None if copies is None else _owner(project, copies)
     names = [plan.name for plan in project.recipe.subsets]
     if subset not in names:
         raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
     if form not in FORMATS:
         raise ArgumentError(f"unknown format {form!r}; known: {', '.join(FORMATS)}")
-    shards = _exportable_shards(project, subset)
+    shards = _exportable_shards(project, ("subsets", subset))
+    owner = None if copies is None else _owner(project, copies)
+    if owner is not None:
+        _exportable_shards(project, owner)
     write = _write_uids if form == "datacomp" else _write_rows
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -61,44 +63,48 @@ def export_subset(project: Project, subset: str, form: str, out: Path, copies: s
     return out, rows
 
 
-def _exportable_shards(project: Project, subset: str) -> list[str]:
-    """The pool's shards, all of which have a subset that was made from the present rows of raw_pool and passed its checks.
+def _exportable_shards(project: Project, key: Key) -> list[str]:
+    """The pool's shards, all of which have a table that was made from the present rows of raw_pool and passed its checks.
 
     Raises:
-        LakeError: a shard's subset is missing, failed a check, or numbers the rows of another raw_pool.
+        LakeError: a shard's table is missing, failed a check, or numbers the rows of another raw_pool.
     """
     shards = list(shard_files(project.recipe))
-    pool, made = project.records(("raw_pool",)), project.records(("subsets", subset))
+    pool, made = project.records(("raw_pool",)), project.records(key)
     readable = data_versions(made).keys() & data_versions(pool).keys()
     good = [s for s in shards if s in readable and made[s]["uid_digest"] == pool[s]["uid_digest"]]
     if len(good) < len(shards) or not shards:
         bad = ", ".join(shard for shard in shards[:5] if shard not in good)
         raise LakeError(
-            f"subset {subset!r} can be read for {len(good)} of {len(shards)} shards, not {bad}; run curate apply first"
+            f"{'/'.join(key)} can be read for {len(good)} of {len(shards)} shards, not {bad}; run curate apply first"
         )
     return shards
 
 
-def _owner(project: Project, column: str) -> str:
-    """The table of a score column of whole numbers.
+def _owner(project: Project, column: str) -> Key:
+    """The score of a column of whole numbers from 0.
 
     Raises:
         ArgumentError: there is no such column.
     """
-    owners = column_owners(project.graph)
-    counted = [name for name, key in owners.items() if pa.types.is_integer(project.graph[key].table.schema.field(name).type)]
+    owners, columns = column_owners(project.graph), {c.name: c for node in project.graph.values() for c in node.table.columns}
+    counted = [
+        n
+        for n in owners
+        if pa.types.is_integer(columns[n].type) and columns[n].bounds[0] is not None and columns[n].bounds[0] >= 0
+    ]
     if column not in counted:
         raise ArgumentError(f"no score column {column!r} of whole numbers in this recipe; known: {', '.join(sorted(counted))}")
-    return "/".join(owners[column])
+    return owners[column]
 
 
-def _times(project: Project, subset: str, shard: str, copies: tuple[str | None, str | None]) -> np.ndarray:
+def _times(project: Project, subset: str, shard: str, copies: tuple[Key | None, str | None]) -> np.ndarray:
     """How often each row of a shard's subset is written, int64."""
     row = project.lake.read(f"subsets/{subset}", shard=shard, columns=["row"])["row"].to_numpy()
     owner, column = copies
     if owner is None or column is None:
         return np.ones(len(row), np.int64)
-    score = project.lake.read(owner, shard=shard, columns=["row", column])
+    score = project.lake.read("/".join(owner), shard=shard, columns=["row", column])
     at = np.searchsorted(score["row"].to_numpy(), row)
     return score[column].fill_null(0).to_numpy()[at].astype(np.int64)
 

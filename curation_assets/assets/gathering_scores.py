@@ -122,12 +122,21 @@ def _measured(step: Step, score: Score, clusters: _Clusters) -> dict[str, Column
             fresh[shard].append((at, columns))
     for shard, found in clusters.shards.items():
         at = np.flatnonzero(found.cluster < 0)
-        fresh[shard].append((at, _compute(score, score_inputs(step, shard).take(at))))
+        fresh[shard].append((at, _without_cluster(step, score, shard, at)))
         kept = np.flatnonzero((found.cluster >= 0) & ~clusters.due(shard))
         if len(kept):
             former = found.reuse.former.take(found.reuse.at[kept])
             fresh[shard].append((kept, {name: former[name].combine_chunks() for name in former.column_names}))
     return {shard: _in_row_order(parts) for shard, parts in fresh.items()}
+
+
+def _without_cluster(step: Step, score: Score, shard: str, at: np.ndarray) -> Columns:
+    """NULL columns for rows that are in no cluster, with the reason of that; a pool has no such rows."""
+    nothing = {column.name: pa.nulls(len(at), column.type) for column in score.columns}
+    if not len(at):
+        return {**nothing, "reason": pa.nulls(0, pa.string())}
+    reasons = step.read(assignments_of(step.node.instance), ["reason"], shard)["reason"].combine_chunks().take(pa.array(at))
+    return {**nothing, "reason": reasons.fill_null("the row is in no cluster")}
 
 
 def _groups(clusters: _Clusters) -> Iterator[np.ndarray]:
@@ -157,13 +166,21 @@ def _group(step: Step, score: Score, clusters: _Clusters, chosen: np.ndarray) ->
     ends = np.flatnonzero(np.diff(cluster_of[order])) + 1
     parts = []
     for members in np.split(order, ends):
-        is_grown = score.update is not None and clusters.is_grown[cluster_of[members[0]]]
-        parts.append(_compute(score, rows.take(members), former.take(members) if is_grown else None))
+        own = rows.take(members)
+        is_grown = score.update is not None and clusters.is_grown[cluster_of[members[0]]] and not _has_uid_twice(own)
+        parts.append(_compute(score, own, former.take(members) if is_grown else None))
     columns = {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
     places, shard_at = np.concatenate(position)[order], np.concatenate(shard_of)[order]
     for i in np.unique(shard_at):
         here = np.flatnonzero(shard_at == i)
         yield names[i], places[here], {name: column.take(pa.array(here)) for name, column in columns.items()}
+
+
+def _has_uid_twice(rows: pa.Table) -> bool:
+    """Whether a uid stands for two rows, as it may in two shards; then former results, which name uids, say too little."""
+    uid = np.stack([rows[half].to_numpy() for half in ("uid_hi", "uid_lo")], axis=1)
+    uid = uid[np.lexsort(uid.T)]
+    return bool((uid[1:] == uid[:-1]).all(axis=1).any())
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -98,7 +98,8 @@ def _is_same_method(step: Step, record: Mapping[str, object]) -> bool:
     now, recorded = step.fingerprint.as_record(), record.get("inputs")
     if not isinstance(recorded, dict) or any(record.get(part) != now[part] for part in ("code_version", "parameters")):
         return False
-    whole = {name for name in {*recorded, *step.fingerprint.inputs} if not name.endswith("]")}
+    names = {*recorded, *step.fingerprint.inputs}
+    whole = {name for name in names if name.startswith(("file:", "folder:")) or not name.endswith("]")}
     return all(recorded.get(name) == step.fingerprint.inputs.get(name) for name in whole)
 
 

@@ -71,7 +71,7 @@ class State:
             return file_stamp(recipe, checkpoint), ()
         if node.outside:
             return outside_stamps(recipe, node.outside), ()
-        return {}, self._reasons_to_fit(node.key)
+        return {}, self._reasons_to_fit(node)
 
     def read(self, key: Key, columns: list[str]) -> pa.Table:
         """Columns of all shards of an artifact that the pool still has."""
@@ -92,20 +92,22 @@ class State:
         is_theirs = isinstance(inputs, dict) and inputs.get("centroids") == centroids
         return float(str(measured["drift"])) if is_theirs else None
 
-    def _reasons_to_fit(self, key: Key) -> tuple[str, ...]:
-        """Why frozen centroids are fitted again all the same; no reason if the fit has already seen all that there is now."""
-        label, recorded = label_of(key, "centroids"), self.records[key].get(None)
-        if label is None or recorded is None or (settings := self.project.recipe.clusterings[label]).policy == "always":
+    def _reasons_to_fit(self, node: Node) -> tuple[str, ...]:
+        """Why what is frozen is made again all the same; no reason if it has already seen all that there is now."""
+        recorded = self.records[node.key].get(None) if node.pinned else None
+        if recorded is None:
             return ()
-        fitted = recorded.get("inputs")
-        has_seen = {name: v for name, v in fitted.items() if name.startswith("embeddings[")} if isinstance(fitted, dict) else {}
-        now = {f"embeddings[{shard}]": version for shard, version in self.versions[("embeddings",)].items()}
+        fitted, parts = recorded.get("inputs"), [key for key in node.pinned if key != _POOL]
+        now = {f"{'/'.join(key)}[{shard}]": version for key in parts for shard, version in self.versions[key].items()}
+        starts = tuple(f"{'/'.join(key)}[" for key in parts)
+        has_seen = {name: v for name, v in fitted.items() if name.startswith(starts)} if isinstance(fitted, dict) else {}
         if has_seen == now:
             return ()
         if not recorded.get("rows"):
             return ("fitted on no samples",)
+        settings = self.project.recipe.file.clusters
         is_passed = (
-            key == _CENTROIDS
+            node.key == _CENTROIDS
             and settings.policy == "refit_on_drift"
             and self.drift is not None
             and self.drift > settings.max_drift

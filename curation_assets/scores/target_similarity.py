@@ -30,8 +30,8 @@ def target_similarity(
         target: names the target set.
 
     Returns:
-        `target_similarity`, float32, shape (n,), in [-1, 1]; `nearest_target`, int32, shape (n,), its row in the target
-        set, of equals the first.
+        `target_similarity`, float32, shape (n,), in [-1, 1]; `nearest_target`, int32, shape (n,), its row in
+        `target_embedding`, of equals the first.
 
     Raises:
         SchemaError: rows are not unit vectors, the target set is empty, or it is of an encoder of another length.
@@ -55,7 +55,7 @@ SCORE = Score(
     compute=target_similarity,
     columns=(
         Column("target_similarity", pa.float32(), "cosine to the most similar target picture", bounds=(-1, 1)),
-        Column("nearest_target", pa.int32(), "row of that picture in the target set", bounds=(0, None)),
+        Column("nearest_target", pa.int32(), "its place among the target's pictures that have a vector", bounds=(0, None)),
     ),
     source="DataComp, arXiv:2304.14108",
     version="1",

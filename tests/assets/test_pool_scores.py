@@ -80,6 +80,10 @@ def test_rows_that_come_go_and_change(tmp_path: Path, instance: dg.DagsterInstan
     assert updates["neighbour_similarity"] == [come, come], "once for each preference"
     assert sum(updates["semdedup_similarity"]) == 2 * come
     require_same_as_from_scratch(project, tmp_path)
+    shutil.copy(tmp_path / "late.tar", tmp_path / "pool" / "00003.tar")  # every uid of it a second time
+    assert run_apply(project, instance).failed == {}
+    assert len(updates["phash_distance"]) == 1, "a uid says too little where it stands for two rows"
+    require_same_as_from_scratch(project, tmp_path)
     calls = {name: len(rows) for name, rows in updates.items()}
     (tmp_path / "pool" / "00000.tar").unlink()
     assert run_apply(project, instance).failed == {}

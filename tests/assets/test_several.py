@@ -9,6 +9,7 @@ import pytest
 from curation_assets.algorithms.vectors import from_binary
 from curation_assets.assets.project import Project
 from curation_assets.scores.clip_score import clip_score
+from tests.changing_lake import write_tar
 from tests.small_project import make_project, run_apply
 
 ORDER = [("shard", "ascending"), ("row", "ascending")]
@@ -89,3 +90,31 @@ def test_a_score_of_whole_clusters_is_by_the_clustering_that_it_names(project: P
     rank = column(project, "scores/cluster_rank_fine", "cluster_rank_fine")
     for cluster in np.unique(clusters):
         assert sorted(rank[clusters == cluster]) == list(range((clusters == cluster).sum()))
+
+
+def test_rows_without_a_cluster_have_no_rank(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    """A score of whole clusters that reads nothing but uids could be computed of them, shard by shard, and must not be."""
+    (tmp_path / "pool").mkdir()
+    write_tar(tmp_path / "pool" / "0.tar", [(7, 5, 0), (8, 0, 1), (9, 6, 2)])  # the second picture cannot be decoded
+    project = make_project(tmp_path, "pool/*.tar", {"a": {"keep": ["cluster_quota"]}}, clusters={"k": 1})
+    assert run_apply(project, instance).failed == {}
+    ranks = project.lake.read("scores/cluster_rank_random").sort_by(ORDER)
+    assert ranks["cluster_rank_random"].is_null().to_pylist() == [False, True, False]
+    assert "undecodable" in ranks["reason"].to_pylist()[1]
+    assert len(rows(project, "a")) == 2
+
+
+def test_what_was_fitted_on_nothing_is_fitted_once_there_is_something(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    (tmp_path / "pool").mkdir()
+    write_tar(tmp_path / "pool" / "0.tar", [(7, 5, 0), (9, 6, 2)])
+    strict = {"keep": [{"caption_chars": {"min": 10_000}}]}
+    subsets = {"s": strict, "x": {"keep": [{"prototype_distance_of_s": {"max": 2}}]}}
+    sections = {"clusterings": {"of_s": {"k": 1, "fit_on": "s"}}, "clusters": {"k": 1}}
+    project = make_project(tmp_path, "pool/*.tar", subsets, **sections)
+    assert run_apply(project, instance).failed == {}
+    assignments = project.lake.read("cluster_assignments_of_s")
+    assert assignments["reason"].to_pylist() == ["the clustering has no clusters"] * 2
+    repaired = make_project(tmp_path, "pool/*.tar", subsets | {"s": {"keep": ["no_filter"]}}, **sections)
+    assert run_apply(repaired, instance).materialized["centroids_of_s"] == ["fitted on no samples"]
+    assert repaired.lake.read("cluster_assignments_of_s")["cluster_id"].to_pylist() == [0, 0]
+    assert run_apply(repaired, instance).materialized == {}
