@@ -1,5 +1,6 @@
 """The page about accuracy holds what is measured, the goals are met, and the counting is right on cases for paper."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)")
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -44,13 +46,6 @@ def test_reencoded_and_resized_copies_are_found_at_radius_4(lines: list) -> None
 
 
 @pytest.mark.slow
-def test_the_page_has_the_goal_line_and_the_table_that_are_measured(accuracy: ModuleType, lines: list) -> None:
-    page = accuracy.PAGE.read_text(encoding="utf-8").splitlines()
-    assert accuracy.accuracy_pairs.goal_line(lines) in page, "run: make accuracy"
-    assert set(accuracy.accuracy_pairs.radius_table(lines).splitlines()) <= set(page), "run: make accuracy"
-
-
-@pytest.mark.slow
 def test_exactly_the_equal_files_are_dropped_but_one(accuracy: ModuleType, run) -> None:
     dropped = run.dropped("image_copies")
     right, wanted = accuracy.accuracy_defects.copies(dropped, [row["exact_group"] or None for row in run.rows])
@@ -68,7 +63,14 @@ def test_broken_images_are_rejected_with_their_reason_and_no_others(accuracy: Mo
 
 @pytest.mark.slow
 def test_the_page_is_what_is_measured(accuracy: ModuleType, run, real_pool: Path) -> None:
-    assert accuracy.PAGE.read_text(encoding="utf-8") == accuracy.accuracy_page(real_pool, run), "run: make accuracy"
+    """All words, and all numbers but for what another processor's floats may do to a caption or a picture at the border."""
+    written, found = (
+        NUMBER.split(page) for page in (accuracy.PAGE.read_text(encoding="utf-8"), accuracy.accuracy_page(real_pool, run))
+    )
+    assert written[::2] == found[::2], "run: make accuracy"
+    for before, now in zip(written[1::2], found[1::2], strict=True):
+        a, b = (float(number.replace(",", "")) for number in (before, now))
+        assert abs(a - b) <= (0.01 if "." in before else max(2, 0.01 * a)), f"{before} became {now}: run make accuracy"
 
 
 def test_a_missing_pool_is_named(
