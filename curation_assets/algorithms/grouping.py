@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from .preference_order import PreferenceOrder
+
 Edges = tuple[np.ndarray, np.ndarray]
 
 
@@ -59,6 +61,12 @@ def places(group: np.ndarray) -> Places:
     size[order] = np.repeat(sizes, sizes)
     survivor[order] = np.repeat(order[begins], sizes)
     return Places(rank, size, survivor)
+
+
+def ranked_copies(values: np.ndarray, order: PreferenceOrder) -> tuple[np.ndarray, np.ndarray]:
+    """How many preferred rows have the same value as each row, and how many rows have it, int32, shape (n,) each."""
+    place = places(equal_values(values[order.rows]))
+    return place.rank[order.rank].astype(np.int32), place.size[order.rank].astype(np.int32)
 
 
 def components(n: int, edges: Iterable[Edges]) -> np.ndarray:

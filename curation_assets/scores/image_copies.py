@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.grouping import equal_values, places
+from curation_assets.algorithms.grouping import ranked_copies
 from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
@@ -44,12 +44,8 @@ def image_copies(
         >>> found["image_copies"].tolist()
         [1, 0, 0]
     """
-    order = preference_order(preference, uid_hi, uid_lo)
-    place = places(equal_values(image_sha256[order.rows]))
-    return {
-        "image_copies": place.rank[order.rank].astype(np.int32),
-        "image_group_size": place.size[order.rank].astype(np.int32),
-    }
+    rank, size = ranked_copies(image_sha256, preference_order(preference, uid_hi, uid_lo))
+    return {"image_copies": rank, "image_group_size": size}
 
 
 SCORE = Score(

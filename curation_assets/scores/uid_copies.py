@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.grouping import equal_values, places
+from curation_assets.algorithms.grouping import ranked_copies
 from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
@@ -43,12 +43,8 @@ def uid_copies(
         >>> uid_copies(np.array([0.0, -1, -2]), uid, uid)["uid_copies"].tolist()
         [0, 0, 1]
     """
-    order = preference_order(preference, uid_hi, uid_lo)
-    place = places(equal_values(np.stack([uid_hi, uid_lo], axis=1)[order.rows]))
-    return {
-        "uid_copies": place.rank[order.rank].astype(np.int32),
-        "uid_group_size": place.size[order.rank].astype(np.int32),
-    }
+    rank, size = ranked_copies(np.stack([uid_hi, uid_lo], axis=1), preference_order(preference, uid_hi, uid_lo))
+    return {"uid_copies": rank, "uid_group_size": size}
 
 
 SCORE = Score(

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.grouping import equal_values, places
+from curation_assets.algorithms.grouping import ranked_copies
 from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.spec import Score
 from curation_assets.tables import Column
@@ -45,12 +45,8 @@ def url_copies(
         >>> found["url_copies"].tolist()
         [1, 0, 0]
     """
-    order = preference_order(preference, uid_hi, uid_lo)
-    place = places(equal_values(url[order.rows]))
-    return {
-        "url_copies": place.rank[order.rank].astype(np.int32),
-        "url_group_size": place.size[order.rank].astype(np.int32),
-    }
+    rank, size = ranked_copies(url, preference_order(preference, uid_hi, uid_lo))
+    return {"url_copies": rank, "url_group_size": size}
 
 
 SCORE = Score(

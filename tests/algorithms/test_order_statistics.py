@@ -365,3 +365,24 @@ def test_difference_from_the_threshold_of_datacomp(case: dict[str, object] | Non
         assert set(ours) < set(case["kept_idx"])
         if case["case"] == "distinct":
             assert case["kept"] == len(ours) + 1
+
+
+@pytest.mark.parametrize(
+    "case", threshold_cases() or [None], ids=lambda c: f"{c['case']}-{c['dtype']}-{c['fraction']}" if c else "absent"
+)
+def test_parity_is_the_threshold_of_datacomp(case: dict[str, object] | None):
+    """Where every row has a score; DataComp counts those without, too, and fails for all of them."""
+    if case is None:
+        pytest.skip(f"no test vectors at {THRESHOLD_CASES}")
+    value = np.array([math.nan if score is None else score for score in case["scores"]], case["dtype"])
+    uid = (np.zeros(len(value), np.int64), np.arange(len(value)))
+    cut = fraction_cut(value, *uid, case["fraction"], is_parity=True)
+    streamed = streamed_cut(
+        lambda: [(value[i : i + 3], *(u[i : i + 3] for u in uid)) for i in (0, 3, 6, 9)], case["fraction"], is_parity=True
+    )
+    assert streamed == cut
+    if np.isnan(value).any() or case["threshold"] is None:
+        assert np.isnan(value).any() or cut.rows == len(value), "all rows, where the reference ends with an IndexError"
+    else:
+        assert cut.value == value.dtype.type(case["threshold"])
+        assert sorted(kept_by(cut, value, *uid, "high")) == case["kept_idx"]
