@@ -18,6 +18,7 @@ from change_pool import DrawnEncoder, drawing, drawn_shard
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.algorithms.measurement import measure
 from curation_assets.algorithms.order_statistics import streamed_cut
+from curation_assets.algorithms.preference import preference
 from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.assets import clusters, pool, subsets
@@ -66,7 +67,10 @@ class Bare:
     def _read(self, tar: Path, encoder: DrawnEncoder) -> Shard:
         with self._timed("raw_pool"):
             contents = drawn_shard(tar)
-            columns = {name: pa.array(values) for name, values in pool._pool_columns(contents, tar.name).items()}
+            columns = {
+                name: pa.array(values)
+                for name, values in pool._pool_columns(contents, self._recipe.file.pool, tar.name).items()
+            }
             pool._rejected_columns(contents)
         with self._timed("embeddings"):
             places = zip(contents.kept["offset_bytes"], contents.kept["image_bytes"], strict=True)
@@ -90,6 +94,8 @@ class Bare:
                 embeddings = pa.table({name: shard.columns[name] for name in ("image_embedding", "reason")})
                 found = clusters._assigned(embeddings, centroid, self._kmeans)
                 shard.columns |= {name: found[name] for name in ("cluster_id", "centroid_similarity")}
+                near = (shard.columns["centroid_similarity"].to_numpy(zero_copy_only=False),)
+                shard.columns["preference"] = pa.array(preference("hard", near, 0), from_pandas=True)
         with self._timed("cluster_drift"):
             ids = np.concatenate([shard.columns["cluster_id"].drop_null().to_numpy() for shard in shards])
             share_distance(np.bincount(ids, minlength=len(fitted)), fitted)

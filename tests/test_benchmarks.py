@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 NAMES = ("clip_score", "basic_filter", "semdedup", "hamming", "assignment")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "benchmarks/filters.py", *arguments]
+def run(*arguments: str, program: str = "filters.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, f"benchmarks/{program}", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -37,3 +37,11 @@ def test_filters_refuses_a_name_that_it_does_not_know() -> None:
     done = run("clip_scores")
     assert done.returncode == 2
     assert "unknown: ['clip_scores']; known: clip_score," in done.stderr
+
+
+@pytest.mark.slow
+def test_change_runs_everything_and_the_bare_functions() -> None:
+    done = run("--rows", "600", "--shards", "3", "--dimensions", "32", "--repeats", "1", "--semdedup", program="change.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "full run over bare functions: " in done.stdout
+    assert "scores/semdedup_similarity" in done.stdout
