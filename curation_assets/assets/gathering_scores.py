@@ -54,9 +54,13 @@ class _Clusters:
         cluster = self.shards[shard].cluster
         return np.append(self.is_changed, False)[cluster]
 
-    def pairs(self, shard: str) -> int:
-        """Pairs that are compared for the rows of a shard, if all rows of its clusters are; each counts half for either row."""
-        return int((self.sizes[self.shards[shard].cluster[self.due(shard)]] - 1).sum() // 2)
+    def pairs(self, shard: str, has_update: bool) -> int:
+        """Pairs that are compared for the rows of a shard: those of a cluster, shared out evenly among its rows."""
+        fresh = [found.cluster[(found.reuse.at < 0) & (found.cluster >= 0)] for found in self.shards.values()]
+        new = np.bincount(np.concatenate(fresh), minlength=len(self.sizes))
+        old = np.where(self.is_grown & has_update, self.sizes - new, 0)
+        compared = self.sizes * (self.sizes - 1) // 2 - old * (old - 1) // 2
+        return round((compared / np.maximum(self.sizes, 1))[self.shards[shard].cluster[self.due(shard)]].sum())
 
 
 def gathering_score_asset(key: Key, recipe: Recipe, graph: Graph) -> dg.AssetsDefinition:
@@ -216,7 +220,7 @@ def _made(step: Step, score: Score, clusters: _Clusters, shard_columns: tuple[st
     shard, columns = shard_columns
     key, pool_row = step.node.key, step.read(_POOL, ["row"], shard)["row"]
     rows = int(clusters.due(shard).sum())
-    facts = {"rows_made": rows, "rows_reused": len(pool_row) - rows, "pairs": clusters.pairs(shard)}
+    facts = {"rows_made": rows, "rows_reused": len(pool_row) - rows, "pairs": clusters.pairs(shard, score.update is not None)}
     draft = step.draft(key, {"row": pool_row, **columns}, facts, shard=shard)
     checks = [alignment(key, draft.table["row"], pool_row), bounds(key, score.columns, columns)]
     metadata = {"not_measured": most_frequent(reason_counts(columns["reason"].to_pylist())), **facts}

@@ -102,6 +102,10 @@ def test_only_clusters_with_changed_rows_are_measured(project: Project, tmp_path
     sizes = {c: sum(row["cluster_id"] == c for row in assignments) for c in range(5)}
     new = [row["cluster_id"] for row in assignments if row["shard"] == "00009"]
     assert sum(rows_made(project).values()) == sum(sizes[c] for c in set(new))
+    # Of a cluster of n rows, w of them new: w (n - w) pairs of a new and an old row, and those among the new.
+    expected = sum(w * (sizes[c] - w) + w * (w - 1) // 2 for c in set(new) for w in [new.count(c)])
+    found = sum(record["pairs"] for record in project.records(KEY).values())
+    assert abs(found - expected) <= 4, "each of the 4 shards is rounded"
     assert before == sum(sizes.values()) - len(new)
 
 
