@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from machine import machine, own_peak_memory_bytes  # noqa: E402
 
-from curation_assets.scores.semdedup_similarity import semdedup_similarity, updated_similarity  # noqa: E402
+from curation_assets.scores.semdedup_similarity import semdedup_similarity, update_semdedup_similarity  # noqa: E402
 
 
 def drawn(rows: int, dimensions: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def updated(vectors: np.ndarray) -> np.ndarray:
     """The last hundredth of the rows is new; nothing is known of the others, which does not change the work."""
     uid, is_new = np.arange(len(vectors)), np.arange(len(vectors)) >= len(vectors) * 0.99
     former = {"semdedup_similarity": np.zeros(len(uid), np.float32), "semdedup_twin_hi": uid, "semdedup_twin_lo": uid}
-    return updated_similarity(vectors, -uid.astype(np.float64), uid, uid, former, is_new)["semdedup_similarity"]
+    return update_semdedup_similarity(vectors, -uid.astype(np.float64), uid, uid, former, is_new)["semdedup_similarity"]
 
 
 VARIANTS = {"dense": dense, "blocked": blocked, "updated": updated}

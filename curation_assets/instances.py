@@ -19,10 +19,8 @@ from .instance import Instance, Source
 from .scores import all_scores
 from .spec import Parameter, Score, Summary
 from .summaries import all_summaries
-from .tables import CENTROIDS, MEASURED, TARGET_EMBEDDINGS, Key
+from .tables import MEASURED, Key
 
-# Small tables that a method gets as a whole, by the name of its parameter.
-_WHOLE = {"centroids": CENTROIDS, "target_embedding": TARGET_EMBEDDINGS}
 DEFAULT = "default"
 # Tables that a recipe can have several of, and the setting that names which.
 _LABELLED = {"embeddings": "encoder", "cluster_assignments": "clustering", "centroids": "clustering"}
@@ -152,7 +150,7 @@ class Instances:
             return self._numbers(preference_columns(str(settings["prefer"])), settings, f"prefer {settings['prefer']!r}")
         if name == "target_embedding":
             return Source(("targets", self._target(settings["target"])))
-        if name in _WHOLE:
+        if name == "centroids":
             return Source(labelled(name, str(settings.get("clustering", ""))))
         if name in all_summaries():
             return Source(self._summary(name, settings).key)

@@ -6,10 +6,11 @@ Nothing here computes: `assets` turns the declarations into Dagster assets.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from .tables import Column
 
@@ -23,6 +24,19 @@ class Outside:
 
     `Annotated[str, Outside()]`: the method gets the absolute path, and a change of the content makes its score out of date.
     """
+
+
+# Settings that several methods have.
+Prefer = Annotated[
+    str, Field(description="which is kept: hard, easy, random, oldest, or a numeric score column, low_ before it for the least")
+]
+Clustering = Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")]
+ClassFile = Annotated[
+    str | None, Outside(), Field(description="file of class names: a JSON list, or one per line; of any number of words")
+]
+IsSpaced = Annotated[
+    bool, Field(description="names must stand as whole words; false for scripts without spaces, such as Chinese")
+]
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Score:
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.compute) or "").partition("\n")[0]
+        return _first_line(self.compute)
 
 
 @dataclass(frozen=True)
@@ -151,7 +165,7 @@ class Filter:
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.conditions) or "").partition("\n")[0]
+        return _first_line(self.conditions)
 
 
 @dataclass(frozen=True)
@@ -171,7 +185,7 @@ class Shorthand:
     @property
     def summary(self) -> str:
         """First line of the docstring."""
-        return (inspect.getdoc(self.entries) or "").partition("\n")[0]
+        return _first_line(self.entries)
 
 
 def _settings(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -182,3 +196,7 @@ def _settings(function: Callable[..., object]) -> dict[str, inspect.Parameter]:
 def _positional(function: Callable[..., object]) -> tuple[str, ...]:
     parameters = inspect.signature(function).parameters
     return tuple(name for name, p in parameters.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY)
+
+
+def _first_line(function: Callable[..., object]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0]

@@ -45,7 +45,8 @@ copy is caught, too, when its original is dropped instead.
 
 {accuracy_defects.defect_table(run)}
 
-`duplicate_uid`: a uid is unique within a shard; of rows with one uid in different shards all are kept.
+`duplicate_uid`: a uid is unique within a shard; of rows with one uid in different shards all are accepted, and
+`uid_copies` finds them.
 
 ## Filters against the truth
 

@@ -1,11 +1,12 @@
 """The most similar of the rows that are preferred to a row: exact, in bounded memory, and the same however it is split."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from .preference_order import PreferenceOrder
-from .vectors import on_grid
+from .preference_order import PreferenceOrder, preference_order, twin_ranks
+from .vectors import on_grid, require_unit_rows
 
 _BLOCK_ROWS, _BLOCK_OTHERS = 1024, 4096  # products of a tile: 16 MB of float32
 _MOST_PAIRS = 2048  # pairs that are looked at exactly at once: 16 MB for 512 dimensions
@@ -63,6 +64,35 @@ def updated_nearest(
     compare(vectors, order.rows, ranks[is_new], ranks, known)
     compare(vectors, order.rows, ranks[~is_new], ranks[is_new], known)
     return known.similarity[order.rank], order.rows[known.place[order.rank]]
+
+
+def twin_columns(
+    names: tuple[str, str],
+    vectors: np.ndarray,
+    order_by: tuple[np.ndarray, np.ndarray, np.ndarray],
+    earlier: tuple[Mapping[str, np.ndarray], np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Columns of a score that names for each row the most similar one that is preferred to it.
+
+    Args:
+        names: of the score, and of its twin, whose halves end in `_hi` and `_lo`.
+        vectors: float32, shape (n, d), L2 norm 1.
+        order_by: preference, uid_hi and uid_lo.
+        earlier: the former columns and which rows are new, where rows came and none went; None compares all pairs.
+
+    Raises:
+        SchemaError: rows are not unit vectors, so a dot product is not a cosine.
+    """
+    score, twin = names
+    require_unit_rows(vectors, f"{score}: image_embedding")
+    order, uids = preference_order(*order_by), order_by[1:]
+    if earlier is None:
+        similarity, nearest = nearest_preferred(vectors, order)
+    else:
+        former, old = earlier[0], ~earlier[1]
+        twins = twin_ranks(order, uids, (former[f"{twin}_hi"][old], former[f"{twin}_lo"][old]), score)
+        similarity, nearest = updated_nearest(vectors, order, (former[score][old], twins), earlier[1])
+    return {score: similarity, f"{twin}_hi": uids[0][nearest], f"{twin}_lo": uids[1][nearest]}
 
 
 def compare(vectors: np.ndarray, order: np.ndarray, rows: np.ndarray, others: np.ndarray, known: Nearest) -> None:

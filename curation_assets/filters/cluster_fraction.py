@@ -5,16 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from curation_assets.algorithms.labels import column_label
-from curation_assets.spec import Condition, Filter
+from curation_assets.spec import Condition, Filter, Prefer
 
 
 def cluster_fraction(
     *,
     fraction: Annotated[float, Field(ge=0, le=1, description="share of each cluster kept, exact; ties by uid")] = 0.5,
-    prefer: Annotated[
-        str,
-        Field(description="what stays: hard, easy, random, oldest, or a numeric column, low_ before its name for low"),
-    ] = "hard",
+    prefer: Prefer = "hard",
 ) -> tuple[Condition, ...]:
     """Keep floor(fraction * n + 1e-9) of the n rows of each cluster, the most preferred; a small cluster may lose all rows.
 

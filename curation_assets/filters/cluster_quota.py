@@ -5,16 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from curation_assets.algorithms.labels import column_label
-from curation_assets.spec import Condition, Filter
+from curation_assets.spec import Condition, Filter, Prefer
 
 
 def cluster_quota(
     *,
     most: Annotated[int, Field(ge=1, description="rows of a cluster that stay; all where it has fewer")] = 100,
-    prefer: Annotated[
-        str,
-        Field(description="what stays: random, hard, easy, oldest, or a numeric column, low_ before its name for low"),
-    ] = "random",
+    prefer: Prefer = "random",
 ) -> tuple[Condition, ...]:
     """Keep up to the same number of rows of each cluster, the most preferred.
 

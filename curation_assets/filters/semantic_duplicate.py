@@ -5,15 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from curation_assets.algorithms.labels import preferred_column
-from curation_assets.spec import Condition, Filter
+from curation_assets.spec import Condition, Filter, Prefer
 
 
 def semantic_duplicate(
     *,
     eps: Annotated[float, Field(ge=0, le=1, description="largest cosine distance of a duplicate, below which it goes")] = 0.05,
-    prefer: Annotated[
-        str, Field(description="which of two is kept: hard, easy, random, oldest, or a numeric column, low_ before it")
-    ] = "hard",
+    prefer: Prefer = "hard",
 ) -> tuple[Condition, ...]:
     """Drop pictures that are closer than eps to a preferred one of their cluster.
 

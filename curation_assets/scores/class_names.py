@@ -1,26 +1,19 @@
 """Which names of a list of classes a caption mentions."""
 
-from typing import Annotated
-
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from curation_assets.algorithms.word_list import read_word_list, required_path
 from curation_assets.algorithms.word_matching import matching_entries, word_matcher
-from curation_assets.spec import Outside, Score
+from curation_assets.spec import ClassFile, IsSpaced, Score
 from curation_assets.tables import Column
 
 
 def class_names(
     text: np.ndarray,
     *,
-    classes: Annotated[
-        str | None, Outside(), Field(description="file of class names: a JSON list, or one per line; of any number of words")
-    ] = None,
-    is_spaced: Annotated[
-        bool, Field(description="names must stand as whole words; false for scripts without spaces, such as Chinese")
-    ] = True,
+    classes: ClassFile = None,
+    is_spaced: IsSpaced = True,
 ) -> dict[str, np.ndarray]:
     """How many classes of a list the caption names, and the first of them.
 

@@ -1,13 +1,10 @@
 """A row's place among the rows of its cluster, for quotas and fractions of every cluster."""
 
-from typing import Annotated
-
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from curation_assets.algorithms.preference_order import preference_order
-from curation_assets.spec import Score
+from curation_assets.spec import Clustering, Prefer, Score
 from curation_assets.tables import Column
 
 
@@ -16,11 +13,8 @@ def cluster_rank(
     uid_hi: np.ndarray,
     uid_lo: np.ndarray,
     *,
-    prefer: Annotated[
-        str,
-        Field(description="what comes first: hard, easy, random, oldest, or a numeric column, low_ before its name for low"),
-    ] = "hard",
-    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+    prefer: Prefer = "hard",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Rank of each sample in its cluster by preference, of equals the smaller uid first; all rows are one cluster.
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation_assets.errors import SchemaError
-from curation_assets.spec import Score
+from curation_assets.spec import Clustering, Score
 from curation_assets.tables import Column
 
 
@@ -27,7 +27,7 @@ def density_pruning(
     min_share: Annotated[
         float, Field(ge=0, le=1, description="share of an equal split that a cluster keeps at least; 0 is one row")
     ] = 0.5,
-    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Rank of each sample in its cluster, the farthest from the centroid first, and the cluster's quota.
 

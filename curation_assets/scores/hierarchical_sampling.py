@@ -9,7 +9,7 @@ from pydantic import Field
 
 from curation_assets.algorithms.preference_order import preference_order
 from curation_assets.errors import SchemaError
-from curation_assets.spec import Score
+from curation_assets.spec import Clustering, Prefer, Score
 from curation_assets.tables import Column
 
 
@@ -20,9 +20,7 @@ def hierarchical_sampling(
     uid_lo: np.ndarray,
     hierarchical_quota: Mapping[str, np.ndarray],
     *,
-    prefer: Annotated[
-        str, Field(description="which samples of a cluster: random, easy, hard, oldest, or a numeric score column")
-    ] = "random",
+    prefer: Prefer = "random",
     rows: Annotated[int, Field(ge=1, description="samples wanted")] = 1_000_000,
     levels: Annotated[
         str,
@@ -32,7 +30,7 @@ def hierarchical_sampling(
         ),
     ] = "100,10",
     seed: Annotated[int, Field(ge=0, description="names the draws of the tree of clusters")] = 0,
-    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Place of the sample in its cluster by preference, the cluster's quota, and the place less the quota.
 

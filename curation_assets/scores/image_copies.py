@@ -1,14 +1,11 @@
 """Samples with the same image file: which of them is kept, and how many there are."""
 
-from typing import Annotated
-
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from curation_assets.algorithms.grouping import ranked_copies
 from curation_assets.algorithms.preference_order import preference_order
-from curation_assets.spec import Score
+from curation_assets.spec import Prefer, Score
 from curation_assets.tables import Column
 
 
@@ -18,7 +15,7 @@ def image_copies(
     uid_hi: np.ndarray,
     uid_lo: np.ndarray,
     *,
-    prefer: Annotated[str, Field(description="which copy is kept: oldest, random, or a numeric score column")] = "oldest",
+    prefer: Prefer = "oldest",
 ) -> dict[str, np.ndarray]:
     """Place of the sample among those of the pool with equal image bytes, by preference.
 

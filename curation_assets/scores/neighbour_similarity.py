@@ -1,19 +1,15 @@
 """How close a sample's picture is to a preferred one anywhere in the pool."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
-from curation_assets.algorithms.preference_order import preference_order, twin_ranks
-from curation_assets.algorithms.preferred_neighbour import nearest_preferred, updated_nearest
-from curation_assets.algorithms.vectors import require_unit_rows
-from curation_assets.spec import Score
+from curation_assets.algorithms.preferred_neighbour import twin_columns
+from curation_assets.spec import Prefer, Score
 from curation_assets.tables import Column
 
-Prefer = Annotated[str, Field(description="which of two alike samples is kept: oldest, random, or a numeric score column")]
+_NAMES = ("neighbour_similarity", "neighbour_twin")
 
 
 def neighbour_similarity(
@@ -53,9 +49,7 @@ def neighbour_similarity(
         >>> neighbour_similarity(rows, np.array([3.0, 2, 1]), uid, uid)["neighbour_similarity"].round(2).tolist()
         [0.0, 0.0, 0.800000011920929]
     """
-    require_unit_rows(image_embedding, "neighbour_similarity: image_embedding")
-    similarity, twin = nearest_preferred(image_embedding, preference_order(preference, uid_hi, uid_lo))
-    return _columns(similarity, uid_hi[twin], uid_lo[twin])
+    return twin_columns(_NAMES, image_embedding, (preference, uid_hi, uid_lo))
 
 
 def update_neighbour_similarity(
@@ -74,16 +68,7 @@ def update_neighbour_similarity(
         former: its columns for the rows as they were; whatever stands at new rows is not read.
         is_new: bool, shape (n,).
     """
-    require_unit_rows(image_embedding, "neighbour_similarity: image_embedding")
-    order, old = preference_order(preference, uid_hi, uid_lo), ~is_new
-    twins = former["neighbour_twin_hi"][old], former["neighbour_twin_lo"][old]
-    known = former["neighbour_similarity"][old], twin_ranks(order, (uid_hi, uid_lo), twins, "neighbour_similarity")
-    similarity, twin = updated_nearest(image_embedding, order, known, is_new)
-    return _columns(similarity, uid_hi[twin], uid_lo[twin])
-
-
-def _columns(similarity: np.ndarray, twin_hi: np.ndarray, twin_lo: np.ndarray) -> dict[str, np.ndarray]:
-    return {"neighbour_similarity": similarity, "neighbour_twin_hi": twin_hi, "neighbour_twin_lo": twin_lo}
+    return twin_columns(_NAMES, image_embedding, (preference, uid_hi, uid_lo), (former, is_new))
 
 
 SCORE = Score(

@@ -12,10 +12,9 @@ from curation_assets.algorithms.hamming_join import MAX_RADIUS
 from curation_assets.algorithms.perceptual_hash import PerceptualHashes, detail_words
 from curation_assets.algorithms.perceptual_pairs import perceptual_pairs
 from curation_assets.algorithms.preference_order import preference_order, twin_ranks
-from curation_assets.spec import Score
+from curation_assets.spec import Prefer, Score
 from curation_assets.tables import Column
 
-Prefer = Annotated[str, Field(description="which of two alike pictures is kept: oldest, random, or a numeric score column")]
 MaxRadius = Annotated[int, Field(ge=0, le=MAX_RADIUS, description="largest distance that is looked for, in bits of 64")]
 
 

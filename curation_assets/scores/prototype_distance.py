@@ -1,19 +1,16 @@
 """How far a sample lies from its cluster's prototype."""
 
-from typing import Annotated
-
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
-from curation_assets.spec import Score
+from curation_assets.spec import Clustering, Score
 from curation_assets.tables import Column
 
 
 def prototype_distance(
     centroid_similarity: np.ndarray,
     *,
-    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+    clustering: Clustering = "",
 ) -> np.ndarray:
     """Cosine distance of the image to the centroid of its cluster.
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from curation_assets.algorithms.order_statistics import fraction_rows
 from curation_assets.algorithms.preference_order import preference_order
-from curation_assets.spec import Score
+from curation_assets.spec import Clustering, Prefer, Score
 from curation_assets.tables import Column
 
 
@@ -22,10 +22,8 @@ def prototype_pruning(
     min_share: Annotated[
         float, Field(ge=0, le=1, description="share of an equal split that a cluster keeps at least; 0 is no balance")
     ] = 0.5,
-    prefer: Annotated[
-        str, Field(description="which are kept: hard, easy, random, oldest, or a numeric column, low_ before it for the least")
-    ] = "hard",
-    clustering: Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")] = "",
+    prefer: Prefer = "hard",
+    clustering: Clustering = "",
 ) -> np.ndarray:
     """Rank of the sample in the pool, after the rows that each cluster is sure of, less the rows that are kept.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from curation_assets.algorithms.identity import keyed_bits
+from curation_assets.algorithms.keyed_uniform import keyed_uniform
 from curation_assets.spec import Score
 from curation_assets.tables import Column
 
@@ -38,8 +38,7 @@ def random_draw(
         >>> bool(draw[0] == draw[2] != draw[1])
         True
     """
-    bits = keyed_bits(uid_hi, uid_lo, seed=seed, method="random_draw")
-    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return keyed_uniform(uid_hi, uid_lo, seed=seed, method="random_draw") - 2.0**-53  # from (0, 1], exactly
 
 
 SCORE = Score(

@@ -1,22 +1,15 @@
 """Semantic duplicates: how close a sample's picture is to one that is preferred to it."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
-from curation_assets.algorithms.preference_order import preference_order, twin_ranks
-from curation_assets.algorithms.preferred_neighbour import nearest_preferred, updated_nearest
-from curation_assets.algorithms.vectors import require_unit_rows
-from curation_assets.spec import Score
+from curation_assets.algorithms.preferred_neighbour import twin_columns
+from curation_assets.spec import Prefer, Score
 from curation_assets.tables import Column
 
-Prefer = Annotated[
-    str,
-    Field(description="which of two is kept: hard, easy, random, oldest, or a numeric column, low_ before it for the least"),
-]
+_NAMES = ("semdedup_similarity", "semdedup_twin")
 
 
 def semdedup_similarity(
@@ -53,12 +46,10 @@ def semdedup_similarity(
         >>> semdedup_similarity(rows, far, np.array([1, 2, 3]), np.zeros(3, int))["semdedup_similarity"].round(2).tolist()
         [0.0, 0.800000011920929, 0.0]
     """
-    require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
-    similarity, twin = nearest_preferred(image_embedding, preference_order(preference, uid_hi, uid_lo))
-    return _columns(similarity, uid_hi[twin], uid_lo[twin])
+    return twin_columns(_NAMES, image_embedding, (preference, uid_hi, uid_lo))
 
 
-def updated_similarity(
+def update_semdedup_similarity(
     image_embedding: np.ndarray,
     preference: np.ndarray,
     uid_hi: np.ndarray,
@@ -69,16 +60,7 @@ def updated_similarity(
     prefer: Prefer = "hard",
 ) -> dict[str, np.ndarray]:
     """What `semdedup_similarity` gives, bit for bit, where rows came and none went: only pairs with a new row are compared."""
-    require_unit_rows(image_embedding, "semdedup_similarity: image_embedding")
-    order, old = preference_order(preference, uid_hi, uid_lo), ~is_new
-    twins = former["semdedup_twin_hi"][old], former["semdedup_twin_lo"][old]
-    known = former["semdedup_similarity"][old], twin_ranks(order, (uid_hi, uid_lo), twins, "semdedup_similarity")
-    similarity, twin = updated_nearest(image_embedding, order, known, is_new)
-    return _columns(similarity, uid_hi[twin], uid_lo[twin])
-
-
-def _columns(similarity: np.ndarray, twin_hi: np.ndarray, twin_lo: np.ndarray) -> dict[str, np.ndarray]:
-    return {"semdedup_similarity": similarity, "semdedup_twin_hi": twin_hi, "semdedup_twin_lo": twin_lo}
+    return twin_columns(_NAMES, image_embedding, (preference, uid_hi, uid_lo), (former, is_new))
 
 
 SCORE = Score(
@@ -92,6 +74,6 @@ SCORE = Score(
     version="2",
     keep="low",
     scope="cluster",
-    update=updated_similarity,
+    update=update_semdedup_similarity,
     label="prefer",
 )

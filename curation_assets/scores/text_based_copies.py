@@ -11,7 +11,7 @@ from curation_assets.algorithms.keyed_uniform import keyed_uniform
 from curation_assets.algorithms.word_list import read_word_list, required_path
 from curation_assets.algorithms.word_matching import matching_entries, word_matcher
 from curation_assets.errors import SchemaError
-from curation_assets.spec import Outside, Score
+from curation_assets.spec import ClassFile, IsSpaced, Score
 from curation_assets.tables import Column
 
 
@@ -21,12 +21,8 @@ def text_based_copies(
     uid_hi: np.ndarray,
     uid_lo: np.ndarray,
     *,
-    classes: Annotated[
-        str | None, Outside(), Field(description="file of class names: a JSON list, or one per line; of any number of words")
-    ] = None,
-    is_spaced: Annotated[
-        bool, Field(description="names must stand as whole words; false for scripts without spaces, such as Chinese")
-    ] = True,
+    classes: ClassFile = None,
+    is_spaced: IsSpaced = True,
     by: Annotated[
         Literal["balanced", "proportional"], Field(description="classes are drawn equally often, or by their captions")
     ] = "balanced",

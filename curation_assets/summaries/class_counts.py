@@ -1,27 +1,21 @@
 """How many captions of the pool name each class of a list."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from curation_assets.algorithms.word_list import read_word_list, required_path
 from curation_assets.algorithms.word_matching import matching_entries, word_matcher
-from curation_assets.spec import Outside, Summary
+from curation_assets.spec import ClassFile, IsSpaced, Summary
 from curation_assets.tables import Column
 
 
 def class_counts(
     text: np.ndarray,
     *,
-    classes: Annotated[
-        str | None, Outside(), Field(description="file of class names: a JSON list, or one per line; of any number of words")
-    ] = None,
-    is_spaced: Annotated[
-        bool, Field(description="names must stand as whole words; false for scripts without spaces, such as Chinese")
-    ] = True,
+    classes: ClassFile = None,
+    is_spaced: IsSpaced = True,
 ) -> dict[str, np.ndarray]:
     """Captions that name each class, by the rule of score `class_names`; a caption counts once for each of its classes.
 

@@ -1,21 +1,17 @@
 """How many rows each cluster has, and how far they lie from its centroid."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from curation_assets.algorithms.density import fixed_distance
-from curation_assets.spec import Summary
+from curation_assets.spec import Clustering, Summary
 from curation_assets.tables import Column
-
-_Clustering = Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")]
 
 
 def cluster_statistics(
-    cluster_id: np.ndarray, centroid_similarity: np.ndarray, *, clustering: _Clustering = ""
+    cluster_id: np.ndarray, centroid_similarity: np.ndarray, *, clustering: Clustering = ""
 ) -> dict[str, np.ndarray]:
     """Rows of each cluster that has any, and the sum of their cosine distances to the centroid.
 
@@ -42,7 +38,7 @@ def cluster_statistics(
     return _summed(cluster_id, rows, fixed_distance(centroid_similarity))
 
 
-def merged_statistics(parts: Mapping[str, np.ndarray], *, clustering: _Clustering = "") -> dict[str, np.ndarray]:
+def merged_statistics(parts: Mapping[str, np.ndarray], *, clustering: Clustering = "") -> dict[str, np.ndarray]:
     """Statistics of all rows, from those of parts of them."""
     return _summed(parts["cluster_id"], parts["cluster_rows"], parts["distance_sum"])
 

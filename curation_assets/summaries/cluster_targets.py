@@ -8,11 +8,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from curation_assets.algorithms.assignment import assigned
-from curation_assets.spec import Summary
+from curation_assets.spec import Clustering, Summary
 from curation_assets.tables import Column
 
 _Target = Annotated[str | None, Field(description="target set whose pictures are counted")]
-_Clustering = Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")]
 
 
 def cluster_targets(
@@ -20,7 +19,7 @@ def cluster_targets(
     centroids: Mapping[str, np.ndarray],
     *,
     target: _Target = None,
-    clustering: _Clustering = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Number of target pictures whose nearest centroid is that of a cluster, for clusters that have any.
 
@@ -52,7 +51,7 @@ def cluster_targets(
 
 
 def unmerged(
-    columns: Mapping[str, np.ndarray], *, target: _Target = None, clustering: _Clustering = ""
+    columns: Mapping[str, np.ndarray], *, target: _Target = None, clustering: Clustering = ""
 ) -> dict[str, np.ndarray]:
     """The same: a target set is counted as a whole, so there are no parts to merge."""
     return dict(columns)

@@ -13,7 +13,7 @@ from pydantic import Field
 from curation_assets.algorithms import density
 from curation_assets.algorithms.order_statistics import fraction_rows
 from curation_assets.errors import SchemaError
-from curation_assets.spec import Summary
+from curation_assets.spec import Clustering, Summary
 from curation_assets.tables import Column
 
 _KeepFraction = Annotated[float, Field(ge=0, le=1, description="share of all clustered rows that is kept, exact")]
@@ -22,7 +22,6 @@ _Neighbours = Annotated[int, Field(ge=1, description="nearest other centroids th
 _MinShare = Annotated[
     float, Field(ge=0, le=1, description="share of an equal split that a cluster keeps at least; 0 is one row")
 ]
-_Clustering = Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")]
 
 
 def density_quotas(
@@ -33,7 +32,7 @@ def density_quotas(
     temperature: _Temperature = 0.5,
     neighbours: _Neighbours = 20,
     min_share: _MinShare = 0.5,
-    clustering: _Clustering = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Rows that each cluster keeps: more where it is wide (d_intra) and far from the nearest other clusters (d_inter).
 
@@ -84,7 +83,7 @@ def unmerged(
     temperature: _Temperature = 0.5,
     neighbours: _Neighbours = 20,
     min_share: _MinShare = 0.5,
-    clustering: _Clustering = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """The same: all clusters are looked at together, so there are no parts to merge."""
     return dict(columns)

@@ -12,14 +12,13 @@ from pydantic import Field
 from curation_assets.algorithms.hierarchical_quota import leaf_quotas
 from curation_assets.algorithms.spherical_kmeans import spherical_kmeans
 from curation_assets.errors import SchemaError
-from curation_assets.spec import Summary
+from curation_assets.spec import Clustering, Summary
 from curation_assets.tables import Column
 
 _LEVELS = r"^([1-9][0-9]*(,[1-9][0-9]*)*)?$"
 _Rows = Annotated[int, Field(ge=1, description="samples wanted")]
 _Levels = Annotated[str, Field(pattern=_LEVELS, description="clusters of level 2, 3 and so on; empty: the clusters alone")]
 _Seed = Annotated[int, Field(ge=0, description="names the draws")]
-_Clustering = Annotated[str, Field(description="one of the recipe's `clusterings`; empty is its `clusters`")]
 
 
 def hierarchical_quota(
@@ -29,7 +28,7 @@ def hierarchical_quota(
     rows: _Rows = 1_000_000,
     levels: _Levels = "100,10",
     seed: _Seed = 0,
-    clustering: _Clustering = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """Samples wanted of each cluster, so that all levels of a tree of clusters are as balanced as their sizes allow.
 
@@ -86,7 +85,7 @@ def unmerged(
     rows: _Rows = 1_000_000,
     levels: _Levels = "100,10",
     seed: _Seed = 0,
-    clustering: _Clustering = "",
+    clustering: Clustering = "",
 ) -> dict[str, np.ndarray]:
     """The same: the clusters are shared out as a whole, so there are no parts to merge."""
     return dict(columns)

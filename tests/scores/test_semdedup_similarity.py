@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from curation_assets.errors import SchemaError
 from curation_assets.filters.semantic_duplicate import semantic_duplicate
-from curation_assets.scores.semdedup_similarity import semdedup_similarity, updated_similarity
+from curation_assets.scores.semdedup_similarity import semdedup_similarity, update_semdedup_similarity
 from tests.conftest import SHARED
 
 FOLDER = SHARED / "vectors" / "semdedup"
@@ -85,7 +85,7 @@ def test_update_is_compute_bit_for_bit(n: int, d: int, seed: int, share: float):
     for name, values in before.items():
         former[name] = np.full(n, -1, values.dtype)
         former[name][old] = values[: len(old)]
-    found = updated_similarity(*rows, former, is_new)
+    found = update_semdedup_similarity(*rows, former, is_new)
     for name, values in semdedup_similarity(*rows).items():
         assert values.dtype == found[name].dtype
         assert np.array_equal(values, found[name])
@@ -115,7 +115,7 @@ def test_an_update_compares_only_pairs_with_a_new_row(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("curation_assets.algorithms.preferred_neighbour.compare", recorded)
     former = {"semdedup_similarity": np.zeros(40, np.float32), "semdedup_twin_hi": rows[2], "semdedup_twin_lo": rows[3]}
-    updated_similarity(*rows, former, is_new)
+    update_semdedup_similarity(*rows, former, is_new)
     assert seen == [4 * 40, 36 * 4]
 
 
@@ -139,14 +139,14 @@ def test_vectors_that_are_not_unit_are_refused():
     with pytest.raises(SchemaError, match="semdedup_similarity: image_embedding must have unit rows"):
         semdedup_similarity(*row)
     with pytest.raises(SchemaError, match="semdedup_similarity: image_embedding must have unit rows"):
-        updated_similarity(*row, {}, np.array([True]))
+        update_semdedup_similarity(*row, {}, np.array([True]))
 
 
 def test_a_former_twin_that_is_gone_is_refused():
     vectors, zero = np.float32([[1, 0]]), np.zeros(1, np.int64)
     former = {"semdedup_similarity": np.float32([0.5]), "semdedup_twin_hi": zero + 9, "semdedup_twin_lo": zero}
     with pytest.raises(SchemaError, match="semdedup_similarity: a former twin has the uid 0000000000000009"):
-        updated_similarity(vectors, np.zeros(1), zero, zero, former, np.array([False]))
+        update_semdedup_similarity(vectors, np.zeros(1), zero, zero, former, np.array([False]))
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="the shared numbers are not on this machine")
