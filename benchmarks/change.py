@@ -37,7 +37,7 @@ from curation_assets.assets import pool  # noqa: E402
 from curation_assets.assets.apply import Applied, apply  # noqa: E402
 from curation_assets.assets.build import build_definitions  # noqa: E402
 from curation_assets.assets.instance import project_instance  # noqa: E402
-from curation_assets.assets.project import Project, open_project  # noqa: E402
+from curation_assets.holdings.project import Project, open_project  # noqa: E402
 from curation_assets.lineage.freshness import partition_name  # noqa: E402
 from curation_assets.recipe import load_recipe  # noqa: E402
 

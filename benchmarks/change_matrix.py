@@ -36,8 +36,8 @@ from curation_assets.assets.apply import Applied  # noqa: E402
 from curation_assets.assets.automation import outlook  # noqa: E402
 from curation_assets.assets.instance import project_instance  # noqa: E402
 from curation_assets.assets.plan import plan_project  # noqa: E402
-from curation_assets.assets.project import Project, open_project  # noqa: E402
-from curation_assets.assets.state import read_state  # noqa: E402
+from curation_assets.holdings.project import Project, open_project  # noqa: E402
+from curation_assets.holdings.state import read_state  # noqa: E402
 from curation_assets.recipe import load_recipe  # noqa: E402
 from tests.change_edits import Edit, announced, expected, foretold, these_scores  # noqa: E402
 from tests.change_matrix import EDITS  # noqa: E402

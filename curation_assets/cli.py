@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from .cli_audit import audit_commands
+from .cli_options import JsonOption, RecipeOption, SelectOption, project_of
 from .errors import CurationError
 from .terminal import (
     err,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .assets.apply import Applied
-    from .assets.project import Project
+    from .holdings.project import Project
 
 app = typer.Typer(
     help="Turn a raw pool of image-text pairs into training sets that can be trusted and explained.",
@@ -43,15 +45,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-
-RecipeOption = Annotated[
-    Path | None, typer.Option("--recipe", help="Recipe file; else $CURATION_RECIPE, else ./curation.yaml.")
-]
-SelectOption = Annotated[
-    list[str] | None,
-    typer.Option("--select", help="Artifact or pattern: subsets/*, or embeddings[00000]; repeatable."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 def main() -> None:
@@ -94,7 +87,7 @@ def demo(
 def plan(recipe: RecipeOption = None, select: SelectOption = None, as_json: JsonOption = False) -> None:
     """Show what would run, why, and what it will probably cost; exit code 2 if something is out of date."""
     try:
-        is_out_of_date = _show_plan(_project(recipe), select or [], as_json)
+        is_out_of_date = _show_plan(project_of(recipe), select or [], as_json)
     except CurationError as error:
         err.print(f"[bold red]error[/] {escape(str(error))}")
         raise typer.Exit(1) from None
@@ -115,7 +108,7 @@ def apply(
     from .assets.build import build_definitions
     from .assets.instance import project_instance
 
-    project = _project(recipe)
+    project = project_of(recipe)
     if dry_run:
         _show_plan(project, select or [], as_json)
         return
@@ -148,7 +141,7 @@ def preview(
     """Count what other parameters would keep, from stored scores; nothing is written."""
     from .assets.preview import preview as preview_subset
 
-    found = preview_subset(_project(recipe), subset, settings or [])
+    found = preview_subset(project_of(recipe), subset, settings or [])
     if as_json:
         print_json(asdict(found))
     else:
@@ -158,10 +151,10 @@ def preview(
 @app.command(epilog="Example: curate status --json")
 def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Show tables, versions, rows, what each subset kept, and what is out of date."""
-    from .assets.state import read_state
     from .assets.status import artifact_status, pool_funnel, subset_funnels
+    from .holdings.state import read_state
 
-    state = read_state(_project(recipe))
+    state = read_state(project_of(recipe))
     artifacts = [artifact_status(state, node) for node in state.project.graph.values()]
     has_pool = bool(state.records[("raw_pool",)])
     funnels = [pool_funnel(state), *subset_funnels(state)] if has_pool else []
@@ -203,18 +196,11 @@ def export(
     from .assets.export import export_subset
 
     path = to or Path(f"{subset}.{'npy' if form == 'datacomp' else 'parquet'}")
-    path, rows = export_subset(_project(recipe), subset, form, path, copies)
+    path, rows = export_subset(project_of(recipe), subset, form, path, copies)
     if as_json:
         print_json({"path": str(path), "rows": rows, "format": form})
     else:
         out.print(f"{rows:,} rows of {escape(subset)} in {escape(str(path))}")
-
-
-def _project(recipe: Path | None) -> "Project":
-    from .assets.project import open_project
-    from .recipe import load_recipe
-
-    return open_project(load_recipe(recipe))
 
 
 @contextmanager
@@ -234,7 +220,7 @@ def _show_plan(project: "Project", select: list[str], as_json: bool) -> bool:
     from .assets.plan import plan_project
     from .assets.plan_summary import as_json as plan_as_json
     from .assets.plan_summary import by_artifact, notes
-    from .assets.state import read_state
+    from .holdings.state import read_state
 
     planned = plan_project(read_state(project), select)
     if as_json:
@@ -247,3 +233,6 @@ def _show_plan(project: "Project", select: list[str], as_json: bool) -> bool:
 def _exit_if_failed(applied: "Applied") -> None:
     if applied.failed or applied.held_back:
         raise typer.Exit(1)
+
+
+app.add_typer(audit_commands)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from .algorithms.labels import label_of, labelled
 from .errors import RecipeError
 from .instance import Instance
-from .keep import describe, fractions, leaves
+from .keep import columns_of, describe, fractions
 from .nodes import Graph, Node, column_owners, cut_key, method_node
 from .recipe import Recipe, SubsetPlan, recipe_instances
 from .spec import Fraction
@@ -152,7 +152,7 @@ def _target_nodes(recipe: Recipe) -> Iterator[Node]:
 def _method_nodes(recipe: Recipe) -> list[Node]:
     """Scores that are always made, that the recipe names, or that a subset filters by; and what they read in turn."""
     instances = recipe_instances(recipe.file)
-    used = [condition.column for plan in recipe.subsets for leaf in leaves(plan.keep) for condition in leaf.conditions]
+    used = [column for plan in recipe.subsets for column in columns_of(plan.keep)]
     waiting = [*instances.required(), *(owner for c in used if (owner := instances.owner(c)) is not None)]
     found: dict[Key, Instance] = {}
     while waiting:
@@ -179,7 +179,7 @@ def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]
     cuts = list(enumerate(fractions(plan.keep)))
     for number, fraction in cuts:
         yield _cut_node(plan.name, number, fraction, (source, owners))
-    columns = [condition.column for leaf in leaves(plan.keep) for condition in leaf.conditions]
+    columns = columns_of(plan.keep)
     scores = tuple(dict.fromkeys(owners[column] for column in columns))
     inputs = tuple(dict.fromkeys([source, *scores, *(cut_key(plan.name, number) for number, _ in cuts)]))
     parameters = {"keep": describe(plan.keep)}

@@ -52,6 +52,11 @@ def leaves(keep: Keep) -> list[Leaf]:
             return [leaf for part in parts for leaf in leaves(part)]
 
 
+def columns_of(keep: Keep) -> list[str]:
+    """The columns that a tree looks at, left to right, each once."""
+    return list(dict.fromkeys(condition.column for leaf in leaves(keep) for condition in leaf.conditions))
+
+
 def fractions(keep: Keep) -> list[Fraction]:
     """All fractions of a tree, left to right, each once."""
     found = [c for leaf in leaves(keep) for c in leaf.conditions if isinstance(c, Fraction)]

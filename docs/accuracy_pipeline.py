@@ -12,8 +12,8 @@ import yaml
 
 from curation_assets.assets.apply import Settings, apply
 from curation_assets.assets.build import build_definitions
-from curation_assets.assets.project import open_project
-from curation_assets.assets.state import State, read_state
+from curation_assets.holdings.project import open_project
+from curation_assets.holdings.state import State, read_state
 from curation_assets.recipe import load_recipe
 
 RADII = range(11)

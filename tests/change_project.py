@@ -22,8 +22,8 @@ import yaml
 from PIL import Image
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.project import Project, open_project
 from curation_assets.assets.together import CHECKED_BY
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.recipe import load_recipe
 from resources.decode import Framing, ImageBytes, decode_rgb

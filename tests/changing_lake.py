@@ -20,7 +20,7 @@ import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
-from curation_assets.assets.state import State
+from curation_assets.holdings.state import State
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.nodes import partitions
 from resources.delta import Lake, Part

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.project import Project
 from curation_assets.demo.pool import generate_pool
+from curation_assets.holdings.project import Project
 from tests.small_project import make_project, run_apply
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]

@@ -12,7 +12,7 @@ import yaml
 from curation_assets.assets.apply import Applied, Settings, apply
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.encoder import clip_resource
-from curation_assets.assets.project import Project, open_project
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import Recipe, check_recipe
 from resources.decode import Framing, ImageBytes, decode_rgb, read_payload
 from resources.encoder import Encoded

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.project import Project
+from curation_assets.holdings.project import Project
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
 

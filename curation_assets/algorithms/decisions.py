@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.errors import SchemaError
-from curation_assets.keep import AllOf, AnyOf, Keep, Leaf, Not, leaves
+from curation_assets.keep import AllOf, AnyOf, Keep, Leaf, Not, columns_of
 from curation_assets.spec import Condition, Fraction
 
 
@@ -57,7 +57,7 @@ def decide(keep: Keep, rows: Rows) -> Decisions:
     Raises:
         SchemaError: a column is missing, or a fraction has not been resolved.
     """
-    wanted = {condition.column for leaf in leaves(keep) for condition in leaf.conditions}
+    wanted = set(columns_of(keep))
     if wanted - set(rows.columns):
         raise SchemaError(f"filters ask for columns {sorted(wanted - set(rows.columns))}; given: {sorted(rows.columns)}")
     passes, _ = _evaluate(keep, rows)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from curation_assets.algorithms.inert import inert
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import State, read_state
 from curation_assets.lineage.freshness import input_partitions, partition_name
 from curation_assets.lineage.planning import Planned
 from curation_assets.nodes import partitions
@@ -15,9 +17,7 @@ from curation_assets.tables import Key
 from .failures import Failures, read_failures, write_failures
 from .partitions import shards_def
 from .plan import Plan, plan_project
-from .project import Project
 from .runs import Group, Outcome, end_killed_runs, groups
-from .state import State, read_state
 from .step import checks_fault
 from .together import CHECKED_BY
 from .workers import DefinitionsOf, Here, Processes

@@ -18,14 +18,14 @@ from pydantic import Field
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.inert import inert
 from curation_assets.errors import CurationError, LakeError
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.holdings.shards import shard_stamp
+from curation_assets.holdings.state import read_state
 from curation_assets.recipe import Recipe, load_recipe
 
 from .apply import Applied, Settings, apply
-from .partitions import shard_stamp
 from .plan import Plan, Planned, plan_project
-from .project import Project, open_project
 from .runs import COMMAND_TAG, LAKE_TAG, PARENT_TAG, REASON_TAG
-from .state import read_state
 
 JOB, _STEP, _WORLD = "curate", "apply_plan", "curation/world"
 UP_TO_DATE = "everything is up to date"

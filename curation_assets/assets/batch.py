@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 
 from curation_assets.algorithms.inert import inert
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import State, read_state
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.tables import Key
 from resources.delta import Part
 
 from .events import WARNINGS, input_pointers, log_checks, log_materialization, materialize_result
-from .project import Project
-from .state import State, read_state
 from .step import Made, Step, with_pictures
 
 SHARDS_TAG = "curation/shards"

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.tables import Key
@@ -19,7 +20,6 @@ from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
 from .given import given_centroids
 from .pictures import histogram, inline
-from .project import Project
 from .reuse import find_reusable
 from .step import Made, Step
 

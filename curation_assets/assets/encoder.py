@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.tables import Key
@@ -24,7 +25,6 @@ from resources.encoder import Encoded
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment, unit_norm
-from .project import Project
 from .reuse import find_reusable
 from .step import Draft, Made, Step
 from .stored_features import stored_embeddings, stored_encoder

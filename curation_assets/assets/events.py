@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from curation_assets.holdings.state import State
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.nodes import Node
 
 from .catalogue import code_version
-from .state import State
 from .step import Made
 
 _DATA_VERSION, _CODE_VERSION = "dagster/data_version", "dagster/code_version"

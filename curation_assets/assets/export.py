@@ -10,12 +10,11 @@ import pyarrow.parquet as pq
 
 from curation_assets.algorithms.identity import uid_hex, uid_order
 from curation_assets.errors import ArgumentError, LakeError
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.shards import shard_files
 from curation_assets.lineage.planning import data_versions
 from curation_assets.nodes import column_owners
 from curation_assets.tables import RAW_POOL, Key
-
-from .partitions import shard_files
-from .project import Project
 
 FORMATS = ("datacomp", "parquet")
 

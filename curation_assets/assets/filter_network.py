@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from curation_assets.algorithms.sampling import keyed_sample
 from curation_assets.errors import EncoderError
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.tables import Key
@@ -19,7 +20,6 @@ from .batch import run_steps
 from .catalogue import asset_spec
 from .encoder import image_places
 from .pictures import inline, line_chart
-from .project import Project
 from .step import Made, Step
 
 _NETWORK: Key = ("filter_network",)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from curation_assets.algorithms.vectors import to_binary
 from curation_assets.errors import RecipeError
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Clusters
@@ -16,7 +17,6 @@ from resources.delta import Lake
 
 from .batch import run_steps
 from .catalogue import asset_spec
-from .project import Project
 from .step import Made, Step
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.perceptual_hash import detail_bytes, perceptual_hashes
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.tables import Key
@@ -17,7 +18,6 @@ from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import alignment
 from .encoder import NO_PIXELS, image_places
-from .project import Project
 from .reuse import find_reusable
 from .step import Made, Step
 

@@ -6,13 +6,13 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from curation_assets.errors import ArgumentError
+from curation_assets.holdings.state import State
 from curation_assets.lineage.freshness import Partition, input_partitions
 from curation_assets.lineage.planning import Planned
 from curation_assets.nodes import partitions
 from curation_assets.tables import Key
 
 from .failures import Failures, read_failures
-from .state import State
 
 # What is cheap to make from what is stored costs no bytes of images; these read them.
 _READ_IMAGES = frozenset((("raw_pool",), ("embeddings",), ("filter_network",)))

@@ -10,6 +10,8 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.errors import PoolError
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.shards import stored_path
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Pool
@@ -24,8 +26,6 @@ from resources.webdataset import read_shard
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import accounting, alignment, readable, unique_uid
-from .partitions import stored_path
-from .project import Project
 from .step import Draft, Made, Step
 
 _POOL: Key = ("raw_pool",)

@@ -10,7 +10,10 @@ import pyarrow as pa
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.algorithms.order_statistics import fraction_cut
 from curation_assets.errors import LakeError
-from curation_assets.keep import fractions, leaves, with_cuts
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import State, read_state
+from curation_assets.holdings.stored import cut_condition, score_columns
+from curation_assets.keep import columns_of, fractions, with_cuts
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.nodes import Graph, column_owners
 from curation_assets.recipe import SubsetPlan
@@ -19,8 +22,6 @@ from curation_assets.spec import Condition, Fraction
 from curation_assets.tables import Key
 
 from .catalogue import reason_counts
-from .project import Project
-from .state import State, read_state
 from .status import Funnel
 
 _POOL: Key = ("raw_pool",)
@@ -79,22 +80,12 @@ class _Stored:
         return self.state.snapshots[key].read(shard, columns)
 
     def scores(self, columns: Sequence[str], rows: pa.Table, shard: str) -> dict[str, pa.Array]:
-        """Score columns at the given rows of a shard.
+        """Score columns at the given rows of a shard."""
 
-        Raises:
-            LakeError: a row is missing there.
-        """
-        owners = column_owners(self.state.project.graph)
-        found: dict[str, pa.Array] = {}
-        for owner in dict.fromkeys(owners[column] for column in columns):
-            own = [column for column in dict.fromkeys(columns) if owners[column] == owner]
-            table = self.read(owner, shard, ["row", *own])
-            have, wanted = table["row"].to_numpy(), rows["row"].to_numpy()
-            at = np.searchsorted(have, wanted)
-            if len(wanted) and (at.max() >= len(have) or not np.array_equal(have[at], wanted)):
-                raise LakeError(f"{partition_name('/'.join(owner), shard)} lacks rows of its pool; run curate apply first")
-            found |= {column: table[column].combine_chunks().take(pa.array(at)) for column in own}
-        return found
+        def read(key: Key, names: list[str] | None) -> pa.Table:
+            return self.state.snapshots[key].read(shard, names)
+
+        return score_columns(read, self.state.project.graph, columns, rows["row"].to_numpy())
 
 
 def preview(project: Project, subset: str, settings: Sequence[str]) -> Preview:
@@ -152,7 +143,7 @@ def _scores(plans: list[SubsetPlan], graph: Graph) -> list[Key]:
         LakeError: the changed parameters ask for a score that has not been made.
     """
     owners = column_owners(graph)
-    columns = [condition.column for plan in plans for leaf in leaves(plan.keep) for condition in leaf.conditions]
+    columns = [column for plan in plans for column in columns_of(plan.keep)]
     if missing := [column for column in columns if column not in owners]:
         raise LakeError(f"the preview needs {missing[0]}, which no subset of the recipe as it is filters by; edit it instead")
     return list(dict.fromkeys(owners[column] for column in columns))
@@ -186,7 +177,7 @@ def _is_aligned(state: State, key: Key, shard: str) -> bool:
 def _narrowed(stored: _Stored, plan: SubsetPlan, rows_of: RowsOf) -> tuple[SubsetPreview, dict[str, pa.Table]]:
     """A subset with its changed parameters, and row and uid of what it would keep, by shard."""
     keep = with_cuts(plan.keep, {fraction: _cut(stored, fraction, rows_of) for fraction in fractions(plan.keep)})
-    columns = [condition.column for leaf in leaves(keep) for condition in leaf.conditions]
+    columns = columns_of(keep)
     ledger: Key = ("decisions", plan.name)
     is_stored = all(_is_aligned(stored.state, ledger, shard) for shard in stored.shards)
     before, after = Counter(), Counter()
@@ -224,8 +215,7 @@ def _cut(stored: _Stored, fraction: Fraction, rows_of: RowsOf) -> Condition:
         parts.append((value, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()))
     population = (np.concatenate(part) for part in zip(*parts, strict=True))
     found = fraction_cut(*population, fraction.fraction, fraction.keep, is_parity=fraction.is_parity)
-    comparison, nothing = (">=", np.inf) if fraction.keep == "high" else ("<=", -np.inf)
-    return Condition(fraction.column, comparison, nothing if found.value is None else found.value, found.last_uid)
+    return cut_condition(fraction, found.value, found.last_uid)
 
 
 def _descendants(graph: Graph, keys: set[Key]) -> set[Key]:

@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from curation_assets.algorithms.measurement import measure
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.spec import Score
@@ -14,7 +15,6 @@ from .batch import run_steps
 from .catalogue import most_frequent, reason_counts
 from .checks import alignment, bounds
 from .gathering_scores import gathering_score_asset
-from .project import Project
 from .reuse import find_reusable
 from .score_columns import bound_score, columns_by_owner, score_asset, score_inputs, summaries
 from .step import Made, Step

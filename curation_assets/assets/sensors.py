@@ -11,10 +11,11 @@ from dagster._core.errors import DagsterUserCodeProcessError
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.inert import inert
 from curation_assets.errors import PoolError, RecipeError
+from curation_assets.holdings.shards import shard_files
 from curation_assets.recipe import Recipe, load_recipe
 
 from .automation import JOB, UP_TO_DATE, Build, Outlook, curate_job, fault_lines, outlook
-from .partitions import shard_files, shards_def
+from .partitions import shards_def
 
 # A run that dies without a trace, for want of memory for example, would be requested at every tick for ever.
 _MOST_REQUESTS = 3

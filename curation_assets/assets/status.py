@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from curation_assets.holdings.state import State
 from curation_assets.nodes import Node, partitions
 
 from .catalogue import reason_counts
-from .state import State
 
 
 @dataclass(frozen=True)

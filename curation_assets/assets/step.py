@@ -13,11 +13,10 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import json_digest, table_digest
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError
+from curation_assets.holdings.state import State
 from curation_assets.lineage.freshness import partition_name, present_fingerprint, reasons_out_of_date
 from curation_assets.tables import SHARD, Key
 from resources.snapshot import Snapshot
-
-from .state import State
 
 _POOL: Key = ("raw_pool",)
 _MOST_REASONS = 5

@@ -1,6 +1,6 @@
 """Subsets: decisions over stored scores, each row kept or dropped by a named filter with its value and threshold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 import numpy as np
@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelled
 from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
-from curation_assets.errors import LakeError
-from curation_assets.keep import Keep, fractions, leaves, with_cuts
-from curation_assets.nodes import Graph, column_owners, cut_key
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.stored import read_cuts, score_columns
+from curation_assets.keep import columns_of, fractions, with_cuts
+from curation_assets.nodes import Graph, cut_key
 from curation_assets.recipe import Recipe, SubsetPlan
-from curation_assets.spec import Condition, Fraction
+from curation_assets.spec import Fraction
 from curation_assets.tables import Key
 from resources.delta import Lake
 
@@ -20,7 +21,6 @@ from .batch import run_steps
 from .catalogue import asset_spec, check_spec, reason_counts
 from .checks import accounting, kept_fraction
 from .gallery import gallery
-from .project import Project
 from .step import Made, Step
 
 _POOL: Key = ("raw_pool",)
@@ -57,9 +57,10 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
     def subset(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
             rows = step.read(_POOL if plan.source is None else ("subsets", plan.source), list(_IDENTITY))
-            keep = with_cuts(plan.keep, _read_cuts(step, plan))
+            keep = with_cuts(plan.keep, read_cuts(step.read, plan))
             uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
-            decisions = decide(keep, Rows(_score_columns(step, keep, rows["row"]), uid_hi, uid_lo))
+            scores = score_columns(step.read, graph, columns_of(keep), rows["row"].to_numpy())
+            decisions = decide(keep, Rows(scores, uid_hi, uid_lo))
             cost = {"rows_made": len(rows)}
             decided = step.draft(ledger, {**_identity(rows), **ledger_columns(decisions)}, cost)
             draft = step.draft(key, _identity(rows.filter(pa.array(decisions.is_kept))), cost)
@@ -143,45 +144,6 @@ def _identity(rows: pa.Table) -> dict[str, pa.Array]:
     return {name: rows[name].combine_chunks() for name in _IDENTITY}
 
 
-def _score_columns(step: Step, keep: Keep, row: pa.ChunkedArray) -> Mapping[str, pa.Array]:
-    """The score columns that a tree of filters names, at the given rows."""
-    owners = column_owners(step.project.graph)
-    wanted: dict[Key, list[str]] = {}
-    for column in dict.fromkeys(c.column for leaf in leaves(keep) for c in leaf.conditions):
-        wanted.setdefault(owners[column], []).append(column)
-    found: dict[str, pa.Array] = {}
-    for owner, columns in wanted.items():
-        table = step.read(owner, ["row", *columns])
-        at = _positions(table["row"].to_numpy(), row.to_numpy(), "/".join(owner))
-        found |= {column: table[column].combine_chunks().take(at) for column in columns}
-    return found
-
-
-def _positions(have: np.ndarray, wanted: np.ndarray, name: str) -> pa.Array:
-    """Where each wanted row stands in a table that is sorted by row.
-
-    Raises:
-        LakeError: a row is missing there.
-    """
-    at = np.searchsorted(have, wanted)
-    if len(wanted) and (at.max(initial=0) >= len(have) or not np.array_equal(have[at], wanted)):
-        raise LakeError(f"{name} lacks rows that its subset reads; materialize {name} again")
-    return pa.array(at)
-
-
-def _read_cuts(step: Step, plan: SubsetPlan) -> dict[Fraction, Condition]:
-    """The condition that each fraction of the subset means, from its cut."""
-    found = {}
-    for number, fraction in enumerate(fractions(plan.keep)):
-        cut = step.read(cut_key(plan.name, number)).to_pylist()[0]
-        comparison = ">=" if fraction.keep == "high" else "<="
-        nothing = np.inf if fraction.keep == "high" else -np.inf
-        value = nothing if cut["cut_value"] is None else cut["cut_value"]
-        last_uid = tuple(int(np.int64(cut[half]).view(np.uint64)) for half in ("cut_uid_hi", "cut_uid_lo"))
-        found[fraction] = Condition(fraction.column, comparison, value, last_uid)
-    return found
-
-
 def _rows(step: Step, source: Key) -> int:
     return sum(int(str(step.state.records[source][shard]["rows"])) for shard in step.shards)
 
@@ -189,10 +151,8 @@ def _rows(step: Step, source: Key) -> int:
 def _population(step: Step, source: Key, column: str, shard: str) -> Shard:
     """Value and uid of every row of a shard that the fraction is taken of; NaN where there is no value."""
     rows = step.read(source, ["row", "uid_hi", "uid_lo"], shard)
-    owner = column_owners(step.project.graph)[column]
-    scores = step.read(owner, ["row", column], shard)
-    at = _positions(scores["row"].to_numpy(), rows["row"].to_numpy(), "/".join(owner))
-    value = scores[column].combine_chunks().take(at)
+    found = score_columns(lambda key, names: step.read(key, names, shard), step.project.graph, [column], rows["row"].to_numpy())
+    value = found[column]
     kind = value.type.to_pandas_dtype()
     if value.null_count and not np.issubdtype(kind, np.floating):
         kind = np.float64  # integers have no NaN; every 32-bit integer is exact as float64

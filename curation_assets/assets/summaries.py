@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.errors import SchemaError
+from curation_assets.holdings.project import Project
 from curation_assets.instance import Instance
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -17,7 +18,6 @@ from resources.delta import Lake
 
 from .batch import run_steps
 from .catalogue import asset_spec
-from .project import Project
 from .score_columns import complete_rows, outside_paths, whole_inputs
 from .step import Made, Step
 

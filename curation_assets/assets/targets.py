@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.algorithms.word_list import read_word_list
 from curation_assets.errors import RecipeError
+from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
 from curation_assets.recipe_sections import Target
@@ -24,7 +25,6 @@ from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
 from .checks import unit_norm
 from .encoder import LoadedEncoder, recorded_encoder
 from .given import given_targets
-from .project import Project
 from .step import Made, Step
 
 Log = Callable[[str], None]

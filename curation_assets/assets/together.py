@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import State, read_state
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.tables import Key
@@ -12,8 +14,6 @@ from resources.delta import Part
 
 from .batch import SHARDS_WITH_PICTURES, check_outputs, raise_failures, stored_part
 from .events import WARNINGS, input_pointers, log_checks, log_materialization
-from .project import Project
-from .state import State, read_state
 from .step import Made, Step, with_pictures
 
 CHECKED_BY = "checked_by"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from curation_assets.errors import ArgumentError
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import Recipe
 
-from .project import Project, open_project
 from .runs import LAKE_TAG, Group, Outcome, end_killed_runs, run_group
 
 # Makes the Definitions of a recipe; a function of a module, since worker processes import it by its name.

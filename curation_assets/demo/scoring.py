@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.decisions import label
-from curation_assets.assets.state import State
-from curation_assets.keep import AllOf, Keep, leaves
+from curation_assets.holdings.state import State
+from curation_assets.keep import AllOf, Keep, columns_of
 from curation_assets.recipe import SubsetPlan
 
 # Defects that make a sample unusable, whatever the recipe says.
@@ -102,7 +102,7 @@ def _subset(state: State, plan: SubsetPlan, truth: pa.Table) -> list[Caught]:
 
 
 def _target(part: Keep) -> tuple[str, Callable[[pa.Table], pa.ChunkedArray]] | None:
-    columns = [condition.column for leaf in leaves(part) for condition in leaf.conditions]
+    columns = columns_of(part)
     return next((_TARGETS[column] for column in columns if column in _TARGETS), None)
 
 

@@ -12,9 +12,9 @@ import pytest
 from curation_assets.assets.apply import Applied, apply
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.pictures import histogram
-from curation_assets.assets.project import Project
-from curation_assets.assets.state import read_state
 from curation_assets.errors import LakeError, PoolError
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.scores import all_scores
 from resources.delta import Part

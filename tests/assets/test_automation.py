@@ -16,10 +16,10 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from curation_assets.assets import automation
 from curation_assets.assets.build import build_definitions
-from curation_assets.assets.project import Project
 from curation_assets.assets.sensors import Memory, read_memory
 from curation_assets.demo.pool import generate_pool
 from curation_assets.errors import RecipeError
+from curation_assets.holdings.project import Project
 from resources.decode import ImageBytes
 from resources.encoder import Encoded
 from tests.e2e.processes import REPOSITORY

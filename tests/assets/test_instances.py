@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from curation_assets.algorithms.vectors import from_binary
-from curation_assets.assets.project import Project, open_project
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import load_recipe
 from curation_assets.scores.clip_score import clip_score
 from curation_assets.scores.random_draw import random_draw

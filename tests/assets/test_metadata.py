@@ -13,7 +13,7 @@ from PIL import Image
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.pictures import LARGEST_BYTES, contact_sheet, histogram, line_chart, png
-from curation_assets.assets.project import Project
+from curation_assets.holdings.project import Project
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
 METADATA_LIMIT_BYTES = 200_000

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation_assets.assets.encoder import NO_PIXELS
-from curation_assets.assets.project import Project, open_project
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply

@@ -9,7 +9,7 @@ import pytest
 
 from curation_assets.algorithms.identity import uid_hex
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.project import Project
+from curation_assets.holdings.project import Project
 from curation_assets.tables import RAW_POOL, REJECTED_SAMPLES
 from tests.small_project import make_project, run_apply
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from curation_assets.assets.plan import plan_project
-from curation_assets.assets.project import Project
-from curation_assets.assets.state import read_state
 from curation_assets.demo.pool import generate_pool
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
 from curation_assets.scores import all_scores
 from tests.small_project import make_project, run_apply
 

@@ -12,10 +12,10 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation_assets.assets.project import Project
 from curation_assets.assets.reuse import Reuse, find_reusable
-from curation_assets.assets.state import State
 from curation_assets.assets.step import Draft, Step
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import State
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.tables import Key
 from resources.delta import Part

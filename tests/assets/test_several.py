@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from curation_assets.algorithms.vectors import from_binary
-from curation_assets.assets.project import Project
+from curation_assets.holdings.project import Project
 from curation_assets.scores.clip_score import clip_score
 from tests.changing_lake import write_tar
 from tests.small_project import make_project, run_apply

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.project import Project
-from curation_assets.assets.state import read_state
 from curation_assets.assets.step import Step
 from curation_assets.errors import LakeError, PoolError
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
 from curation_assets.lineage.planning import FAILED_CHECKS
 from resources.delta import Part
 from tests.small_project import make_project, run_apply

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from curation_assets.assets.project import Project
+from curation_assets.holdings.project import Project
 from tests.small_project import make_project, run_apply
 
 SUBSETS = {

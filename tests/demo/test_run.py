@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from curation_assets.assets.project import open_project
 from curation_assets.demo.run import DemoResult, run_demo
 from curation_assets.errors import PoolError
+from curation_assets.holdings.project import open_project
 from curation_assets.recipe import load_recipe
 
 

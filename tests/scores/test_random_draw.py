@@ -42,7 +42,7 @@ def test_against_whole_numbers(pairs: list[tuple[int, int]], seed: int):
 
 def test_the_largest_bits_are_still_below_one(monkeypatch: pytest.MonkeyPatch):
     bits = np.array([MASK, 0, 2**11, 2**11 - 1], np.uint64)
-    monkeypatch.setattr("curation_assets.scores.random_draw.keyed_bits", lambda hi, lo, *, seed, method: bits)
+    monkeypatch.setattr("curation_assets.algorithms.keyed_uniform.keyed_bits", lambda hi, lo, *, seed, method: bits)
     assert random_draw(np.zeros(4, np.int64), np.zeros(4, np.int64)).tolist() == [1 - 2**-53, 0, 2**-53, 0]
     assert float(MASK) / 2**64 == 1  # what all 64 bits would give
 

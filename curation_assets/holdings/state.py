@@ -15,8 +15,8 @@ from curation_assets.nodes import Node
 from curation_assets.tables import Key
 from resources.snapshot import Records, Snapshot
 
-from .partitions import feature_stamp, file_stamp, outside_stamps, shard_files, shard_stamp
 from .project import Project
+from .shards import feature_stamp, file_stamp, outside_stamps, shard_files, shard_stamp
 
 _POOL: Key = ("raw_pool",)
 _CENTROIDS: Key = ("centroids",)

@@ -1,0 +1,62 @@
+"""Stored scores and cuts as filters want them: at given rows, and as conditions."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from curation_assets.errors import LakeError
+from curation_assets.keep import fractions
+from curation_assets.nodes import Graph, column_owners, cut_key
+from curation_assets.recipe import SubsetPlan
+from curation_assets.spec import Condition, Fraction
+from curation_assets.tables import Key
+
+# Reads columns of a partition, of one shard that the caller has in mind, in ascending row; None means all columns.
+Read = Callable[[Key, list[str] | None], pa.Table]
+
+
+def score_columns(read: Read, graph: Graph, columns: Iterable[str], row: np.ndarray) -> dict[str, pa.Array]:
+    """Score columns at the given rows of a shard, int of shape (n,), ascending.
+
+    Raises:
+        LakeError: a row is missing in a score's table.
+    """
+    owners = column_owners(graph)
+    wanted: dict[Key, list[str]] = {}
+    for column in dict.fromkeys(columns):
+        wanted.setdefault(owners[column], []).append(column)
+    found: dict[str, pa.Array] = {}
+    for owner, own in wanted.items():
+        table = read(owner, ["row", *own])
+        at = _positions(table["row"].to_numpy(), row, graph[owner].name)
+        found |= {column: table[column].combine_chunks().take(at) for column in own}
+    return found
+
+
+def read_cuts(read: Read, plan: SubsetPlan) -> dict[Fraction, Condition]:
+    """The condition that each fraction of a subset means, from its stored cut."""
+    found = {}
+    for number, fraction in enumerate(fractions(plan.keep)):
+        cut = read(cut_key(plan.name, number), None).to_pylist()[0]
+        last_uid = tuple(int(np.int64(cut[half]).view(np.uint64)) for half in ("cut_uid_hi", "cut_uid_lo"))
+        found[fraction] = cut_condition(fraction, cut["cut_value"], last_uid)
+    return found
+
+
+def cut_condition(fraction: Fraction, value: float | None, last_uid: tuple[int, int]) -> Condition:
+    """The condition that a fraction means once its last row is known; without one nothing passes."""
+    comparison, nothing = (">=", np.inf) if fraction.keep == "high" else ("<=", -np.inf)
+    return Condition(fraction.column, comparison, nothing if value is None else value, last_uid)
+
+
+def _positions(have: np.ndarray, wanted: np.ndarray, name: str) -> pa.Array:
+    """Where each wanted row stands in a table that is sorted by row.
+
+    Raises:
+        LakeError: a row is missing there.
+    """
+    at = np.searchsorted(have, wanted)
+    if len(wanted) and (at.max(initial=0) >= len(have) or not np.array_equal(have[at], wanted)):
+        raise LakeError(f"{name} lacks rows that its subset reads; materialize {name} again")
+    return pa.array(at)

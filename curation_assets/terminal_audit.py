@@ -1,0 +1,1 @@
+"""How the command line shows answers about samples and versions, proofs and findings."""
