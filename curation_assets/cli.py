@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from .cli_audit import audit_commands
 from .cli_options import JsonOption, RecipeOption, SelectOption, project_of
+from .cli_versions import version_commands
 from .errors import CurationError
 from .terminal import (
     err,
@@ -151,8 +152,8 @@ def preview(
 @app.command(epilog="Example: curate status --json")
 def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Show tables, versions, rows, what each subset kept, and what is out of date."""
-    from .assets.status import artifact_status, pool_funnel, subset_funnels
     from .holdings.state import read_state
+    from .holdings.status import artifact_status, pool_funnel, subset_funnels
 
     state = read_state(project_of(recipe))
     artifacts = [artifact_status(state, node) for node in state.project.graph.values()]
@@ -236,3 +237,4 @@ def _exit_if_failed(applied: "Applied") -> None:
 
 
 app.add_typer(audit_commands)
+app.add_typer(version_commands)

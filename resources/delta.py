@@ -16,7 +16,18 @@ from deltalake.exceptions import DeltaError
 from pydantic import Field
 
 from curation_assets.errors import LakeError
-from resources.snapshot import RECORD, SHARD, Records, Snapshot, find_version, folded, is_in_order, load_snapshot, snapshot_at
+from resources.snapshot import (
+    RECORD,
+    SHARD,
+    STAMP,
+    Records,
+    Snapshot,
+    find_version,
+    folded,
+    is_in_order,
+    load_snapshot,
+    snapshot_at,
+)
 
 # Measured with deltalake 1.6.6: the log of 1,000 commits opens in 7 ms with a checkpoint every 20 and in 225 ms without one;
 # by default log files older than 30 days, and with them the recorded lineage, would be deleted at a checkpoint.
@@ -92,7 +103,7 @@ class Lake(dg.ConfigurableResource):
             schema_mode="overwrite" if restarts else None,
             predicate=f"{SHARD} IN ({quoted})" if shards and not restarts else None,
             storage_options=self.storage_options or None,
-            writer_properties=_wide_columns() if is_wide else _narrow_columns(),
+            writer_properties=_wide_columns() if is_wide else _narrow_columns(is_lookup=parts[0].shard is None),
             target_file_size=1 << 40,  # one file per shard, whatever its size
             commit_properties=CommitProperties(custom_metadata={RECORD: record}, max_commit_retries=100),
         )
@@ -200,7 +211,8 @@ def _commit_record(before: Snapshot, parts: Sequence[Part], *, restarts: bool) -
     """What a commit says of its partitions, and which shards of the table have a record and no rows after it."""
     rows = {} if restarts else {shard: record["rows"] for shard, record in before.records.items()}
     rows |= {part.shard: len(part.rows) for part in parts if part.rows is not None}
-    records = {part.shard: {"rows": rows[part.shard], **part.record} for part in parts}
+    own = {part.shard: {name: value for name, value in part.record.items() if name not in STAMP} for part in parts}
+    records = {shard: {"rows": rows[shard], **record} for shard, record in own.items()}
     return folded(records, [s for s, n in rows.items() if s is not None and not n], restarts=restarts)
 
 
@@ -217,9 +229,10 @@ def _check(table: str, part: Part, schema: pa.Schema | None) -> None:
         raise LakeError(f"{table}, shard {part.shard!r}: rows must come in ascending `row`, each once")
 
 
-def _narrow_columns() -> WriterProperties:
-    """Facts and scores: small, compressible, scanned whole."""
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=131_072)
+def _narrow_columns(*, is_lookup: bool) -> WriterProperties:
+    """Facts and scores: small, compressible, scanned whole; tables without shards may be sorted, and searched."""
+    rows = 32_768 if is_lookup else 131_072
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=rows)
 
 
 def _wide_columns() -> WriterProperties:
