@@ -22,10 +22,10 @@ from resources.frozen_table import open_frozen
 from .circumstances import funnel
 from .dataset_table import registered
 from .findings import UNREADABLE, Finding, Verified
-from .frozen_tables import Tables, check_files, check_tables, is_readable
+from .frozen_tables import Tables, check_files, check_tables, is_readable, open_tables
 from .publish import column_digests, lineage, member_rows
 from .rebuild import rebuild as decide_again
-from .redactions import Redaction, read_redactions, with_removed
+from .removed_rows import Redaction, read_redactions, with_removed
 from .versions import MANIFEST, MEMBERS, Version, dataset_folder, find_version, leaves_digest, open_version, uid_leaves
 
 _POOL: Key = ("raw_pool",)
@@ -58,8 +58,9 @@ def verify(project: Project, version: Version, rebuild: bool = False) -> Verifie
     verified = Verified(version.name)
     version = _as_published(project, version, verified)
     redactions = _redactions(version, verified)
+    tables = open_tables(version, verified)
     check_files(version, verified)
-    tables = check_tables(version, verified)
+    check_tables(version, tables, verified)
     members = _check_members(version, redactions, verified)
     if members is None or not is_readable(verified):
         return verified

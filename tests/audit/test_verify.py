@@ -7,7 +7,7 @@ import pytest
 from curation_assets.audit.publish import publish
 from curation_assets.audit.verify import verify, version_to_verify
 from curation_assets.holdings.project import Project
-from tests.audit.published_projects import curated, moved
+from tests.audit.published_projects import curated
 
 
 @pytest.fixture(scope="module")
