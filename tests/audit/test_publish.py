@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.audit import publish as publishing
 from curation_assets.audit.dataset_table import registered
 from curation_assets.audit.publish import licences, lineage, publish
@@ -56,11 +57,20 @@ def assert_sound(project: Project, version: Version) -> None:
 
 
 def reword(project: Project, shard: str = "00000") -> None:
-    """Other captions in a shard of raw_pool, as if its tar had been read again, with all that follows from them up to date."""
-    rows, record = project.lake.read("raw_pool", shard=shard), project.lake.records("raw_pool")[shard]
+    """Other captions in a shard of raw_pool, of which nothing that was made from it takes notice: all is up to date."""
+    rows, record = project.lake.read("raw_pool", shard=shard), dict(project.lake.records("raw_pool")[shard])
     texts = pa.array([f"{text} again" for text in rows["text"].to_pylist()], pa.string())
-    at = rows.column_names.index("text")
-    project.lake.write("raw_pool", [Part(shard, rows.set_column(at, rows.schema.field("text"), texts), dict(record))])
+    changed = rows.set_column(rows.column_names.index("text"), rows.schema.field("text"), texts)
+    version, name = partition_version(changed, str(record["uid_digest"])), f"raw_pool[{shard}]"
+    for node in project.graph.values():
+        renewed = [
+            Part(part, None, {**known, "inputs": {**known["inputs"], name: version}})
+            for part, known in project.records(node.key).items()
+            if name in known["inputs"]
+        ]
+        if renewed:
+            project.lake.write(node.name, renewed)
+    project.lake.write("raw_pool", [Part(shard, changed, {**record, "data_version": version})])
 
 
 def test_a_version_holds_the_rows_as_they_were_with_what_is_known_of_them(project: Project) -> None:
@@ -92,11 +102,10 @@ def test_a_version_holds_the_rows_as_they_were_with_what_is_known_of_them(projec
 
 def test_data_files_are_shared_and_the_list_of_files_is_sha256sums(project: Project) -> None:
     version, _ = publish(project, "aligned")
-    for path in (version.folder / "raw_pool").rglob("*.parquet"):
-        assert (
-            path.stat().st_ino
-            == (Path(project.lake.root) / "raw_pool" / path.relative_to(version.folder / "raw_pool")).stat().st_ino
-        )
+    shared = [path for path in version.folder.rglob("*.parquet") if "members" not in path.parts]
+    for path in shared:
+        assert path.samefile(Path(project.lake.root) / path.relative_to(version.folder))
+    assert len(shared) > 10
     if tool := shutil.which("sha256sum"):
         subprocess.run([tool, "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=version.folder, check=True)
 
@@ -143,17 +152,17 @@ def test_subsets_without_rows_or_with_long_names(project: Project, subset: str) 
 
 
 def test_what_is_missing_or_out_of_date_is_not_published(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match="no subset 'x' in .*; known: basic, aligned, nothing"):
+    with pytest.raises(ArgumentError, match=r"no subset 'x' in .*; known: basic, v1_X+_, aligned, nothing"):
         publish(project, "x")
     content = project.recipe.file.model_dump(mode="json", by_alias=True, exclude_none=True)
     content["subsets"]["aligned"]["keep"] = [{"clip_score": {"top_fraction": 0.1}}]
     edited = open_project(check_recipe(content, project.recipe.path))
-    with pytest.raises(LakeError, match=r"aligned cannot be published: cuts/aligned/cut_1, .* and .*run curate apply first"):
+    with pytest.raises(LakeError, match=r"aligned cannot be published: cuts/aligned/cut_1, .*run curate apply first"):
         publish(edited, "aligned")
-    assert publish(edited, "basic")[0].name == "basic@1", "it does not depend on what is out of date"
+    assert publish(edited, "basic")[0].name == "basic@1", "what is out of date is no part of it"
     record = project.lake.records("scores/clip_score")["00001"]
     project.lake.write("scores/clip_score", [Part("00001", None, {**record, "failed_checks": ["alignment"]})])
-    with pytest.raises(LakeError, match="aligned cannot be published: .*scores/clip_score"):
+    with pytest.raises(LakeError, match=r"aligned cannot be published: .*scores/clip_score"):
         publish(project, "aligned")
     content["lake"] = "s3://bucket/lake"
     with pytest.raises(LakeError, match="published versions need a lake on a local disk"):
@@ -224,9 +233,10 @@ def test_a_killed_publication_is_repaired_by_the_next(project: Project, step: st
         reword(project)
     number = 1 + has_former
     kill, is_in_place = STEPS[step]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         kill(patch)
-        publish(project, "aligned")
+        with pytest.raises(Killed):
+            publish(project, "aligned")
     assert len(names(project)) == number - 1 + is_in_place
     version, is_new = publish(project, "aligned")
     assert (version.number, is_new) == (number, not is_in_place)
