@@ -1,5 +1,31 @@
 """The commands that ask what happened to samples. No logic of their own."""
 
+from dataclasses import asdict
+from typing import Annotated
+
 import typer
 
+from .cli_options import JsonOption, RecipeOption, project_of
+from .terminal import print_json
+from .terminal_audit import print_why
+
 audit_commands = typer.Typer()
+
+
+@audit_commands.command(epilog="Example: curate why 00000/000000012 --in train_v1@2")
+def why(
+    sample: Annotated[str, typer.Argument(help="A uid, the sha256 of an image, a URL, or SHARD/KEY.")],
+    reference: Annotated[str, typer.Option("--in", metavar="SUBSET[@V]", help="Subset, or published version of one.")],
+    neighbours: Annotated[int, typer.Option(min=0, max=1000, help="Similar samples to name.")] = 5,
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the story of a sample: source, scores, thresholds, cluster, twins, versions, runs. Exit code 1: it is nowhere."""
+    from .audit.why import why as tell
+
+    found = tell(project_of(recipe), sample, reference, neighbours=neighbours)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_why(found)
+    raise typer.Exit(0 if found.found else 1)
