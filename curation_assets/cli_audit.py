@@ -7,7 +7,7 @@ import typer
 
 from .cli_options import JsonOption, RecipeOption, project_of
 from .terminal import print_json
-from .terminal_audit import print_why
+from .terminal_audit import print_which, print_why
 
 audit_commands = typer.Typer()
 
@@ -28,4 +28,28 @@ def why(
         print_json(asdict(found))
     else:
         print_why(found)
+    raise typer.Exit(0 if found.found else 1)
+
+
+@audit_commands.command(epilog="Example: curate which img.example.org --json")
+def which(
+    asked: Annotated[str, typer.Argument(help="A uid, the sha256 of an image, a URL, a domain, or an image file.")],
+    near: Annotated[bool, typer.Option("--near", help="Of a file, look for pictures that are alike, too.")] = False,
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List every live subset and published version that holds it. Exit code 1: nothing was found."""
+    from .audit.which import which as holders
+
+    project = project_of(recipe)
+    vector = None
+    if near:
+        from .assets.file_vector import file_vector
+
+        vector = file_vector(project)
+    found = holders(project, asked, is_near=near, image_vector=vector)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_which(found)
     raise typer.Exit(0 if found.found else 1)

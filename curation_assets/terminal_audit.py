@@ -9,6 +9,7 @@ from .algorithms.inert import inert
 from .terminal import out, table
 
 if TYPE_CHECKING:
+    from .lineage.holders import Holder, Which
     from .lineage.story import Story, SubsetVerdict, Why
     from .lineage.verdicts import ConditionVerdict, Verdict
 
@@ -105,3 +106,32 @@ def _condition(found: "ConditionVerdict") -> str:
     by_uid = ", decided by uid" if found.is_decided_by_uid else ""
     asked = f"{found.comparison} {shown(found.threshold)}"
     return f"[{_COLOURS[found.outcome]}]{found.outcome}[/] {found.column} {shown(found.value)} {asked}{margin}{by_uid}{of}"
+
+
+_MOST_SHOWN = 50
+
+
+def print_which(found: "Which") -> None:
+    """A row per sample: how it matches, and what holds it."""
+    listed = table("uid", "shard", "row", "match", "subsets", "versions")
+    for one in found.samples[:_MOST_SHOWN]:
+        held = ", ".join(f"{version.name} ({version.published_at[:10]})" for version in one.versions)
+        row = f"{one.row:,}" if one.is_in_pool else f"{one.row:,} (no longer in the pool)"
+        listed.add_row(one.uid, shown(one.shard), row, _match(one), escape(", ".join(one.subsets)) or "-", escape(held) or "-")
+    if found.samples:
+        out.print(listed)
+    if len(found.samples) > _MOST_SHOWN:
+        out.print(f"and {len(found.samples) - _MOST_SHOWN:,} more; --json lists all")
+    places = f"{found.pool_rows:,} rows, {len(found.subsets):,} subsets and {len(found.versions):,} published versions"
+    out.print(f"{len(found.samples):,} samples match {shown(found.asked)} in {places}")
+    for way in found.searched:
+        out.print(f"[dim]{way.how} {'searched' if way.is_searched else 'not searched'}: {shown(way.remark)}[/]")
+    for line in found.unusable:
+        out.print(f"[yellow]unknown[/] {shown(line)}; run curate apply")
+
+
+def _match(one: "Holder") -> str:
+    match = one.match
+    if match.distance is not None:
+        return f"perceptual distance {match.distance}"
+    return match.how if match.cosine is None else f"cosine {match.cosine:.4f}"

@@ -42,7 +42,8 @@ class StoredRows:
         if self.state.failed_checks(self.graph[key], shard):
             return "it failed a blocking check"
         pool = self.state.records[POOL].get(shard, {})
-        if shard is not None and records[shard].get("uid_digest") != pool.get("uid_digest"):
+        is_joined = shard is not None and self.graph[key].made_with != POOL  # else it was written together with raw_pool
+        if is_joined and records[shard].get("uid_digest") != pool.get("uid_digest"):
             return "it belongs to other rows of raw_pool than the present ones"
         return ""
 
