@@ -7,7 +7,7 @@ import typer
 
 from .cli_options import JsonOption, RecipeOption, project_of
 from .terminal import print_json
-from .terminal_audit import print_which, print_why
+from .terminal_audit import print_contains, print_which, print_why
 
 audit_commands = typer.Typer()
 
@@ -53,3 +53,21 @@ def which(
     else:
         print_which(found)
     raise typer.Exit(0 if found.found else 1)
+
+
+@audit_commands.command(epilog="Example: curate contains train_v1@1 train_v1")
+def contains(
+    a: Annotated[str, typer.Argument(metavar="A[@V]", help="Subset, or published version of one.")],
+    b: Annotated[str, typer.Argument(metavar="B[@V]", help="Subset, or published version of one.")],
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell whether A lies inside B, and how they overlap, exactly by uid. Exit code 1: A is not inside B."""
+    from .audit.contains import contains as overlap
+
+    found = overlap(project_of(recipe), a, b)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_contains(found)
+    raise typer.Exit(0 if found.a_in_b else 1)

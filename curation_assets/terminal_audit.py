@@ -9,6 +9,7 @@ from .algorithms.inert import inert
 from .terminal import out, table
 
 if TYPE_CHECKING:
+    from .audit.contains import Contains
     from .lineage.holders import Holder, Which
     from .lineage.story import Story, SubsetVerdict, Why
     from .lineage.verdicts import ConditionVerdict, Verdict
@@ -135,3 +136,14 @@ def _match(one: "Holder") -> str:
     if match.distance is not None:
         return f"perceptual distance {match.distance}"
     return match.how if match.cosine is None else f"cosine {match.cosine:.4f}"
+
+
+def print_contains(found: "Contains") -> None:
+    """How two sets overlap."""
+    for a, b, is_inside in ((found.a, found.b, found.a_in_b), (found.b, found.a, found.b_in_a)):
+        out.print(f"{shown(a)} [{'green]lies' if is_inside else 'red]does not lie'}[/] inside {shown(b)}")
+    listed = table("", "rows", "uids in both", "only here")
+    listed.add_row(shown(found.a), f"{found.rows_a:,}", f"{found.both:,}", f"{found.only_a:,}")
+    listed.add_row(shown(found.b), f"{found.rows_b:,}", f"{found.both:,}", f"{found.only_b:,}")
+    out.print(listed)
+    out.print(f"Jaccard {found.jaccard:.6f}, decided by {found.decided_by}")
