@@ -29,12 +29,13 @@ class _Footer:
         return np.flatnonzero((self.smallest <= uid_hi) & (uid_hi <= self.largest)).tolist()
 
 
-def find_uid(snapshot: Snapshot, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table:
-    """Columns of the rows of a table without shards that have a uid, high and low half as stored."""
+def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], columns: list[str]) -> pa.Table:
+    """Columns of the rows of a partition that have a uid, high and low half as stored."""
+    uid_hi, uid_lo = uid
     if snapshot.stamp is None:
-        rows = snapshot.read(None, [*dict.fromkeys(["uid_hi", "uid_lo", *columns])])
+        rows = snapshot.read(shard, [*dict.fromkeys(["uid_hi", "uid_lo", *columns])])
         return rows.filter((pc.field("uid_hi") == uid_hi) & (pc.field("uid_lo") == uid_lo)).select(columns)
-    parts = [_find(str(Path(snapshot.uri) / path), uid_hi, uid_lo, columns) for path in snapshot.files.get(None, [])]
+    parts = [_find(str(Path(snapshot.uri) / path), uid_hi, uid_lo, columns) for path in snapshot.files.get(shard, [])]
     schema = pa.schema([snapshot.schema.field(name) for name in columns])
     return pa.concat_tables([part.cast(schema) for part in parts if part is not None] or [schema.empty_table()])
 

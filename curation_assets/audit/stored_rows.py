@@ -1,7 +1,7 @@
 """Rows of a lake as questions read them: shard by shard, each column once, and only what belongs to the present raw_pool."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
 from curation_assets.lineage.story import TableRead
 from curation_assets.tables import Key
+from resources.uid_lookup import find_uid
 
 POOL: Key = ("raw_pool",)
 UIDS = ["row", "uid_hi", "uid_lo"]
@@ -71,23 +72,30 @@ class StoredRows:
 
     def places(self, uid_hi: int, uid_lo: int) -> list[Place]:
         """Every place of a uid in the pool; more than one if it is in several shards."""
-        self.load(POOL, UIDS)
-        found = []
-        for shard in self.shards:
-            uids = self.read(POOL, shard, UIDS)
-            at = np.flatnonzero(uids["uid_hi"].to_numpy() == uid_hi)
-            at = at[uids["uid_lo"].to_numpy()[at] == uid_lo] if len(at) else at
-            found += [(shard, int(row)) for row in uids["row"].to_numpy()[at]]
-        return found
+        snapshot, uid = self.state.snapshots[POOL], (uid_hi, uid_lo)
+        unread = [shard for shard in self.shards if (POOL, shard, tuple(UIDS)) not in self._kept]
+        found = [place for shard in self.shards if shard not in unread for place in self._kept_places(shard, uid)]
+        looked = self._each(unread, lambda shard: find_uid(snapshot, shard, uid, ["row"]))
+        found += [(shard, int(row)) for shard, rows in zip(unread, looked, strict=True) for row in rows["row"].to_numpy()]
+        return sorted(found)
 
     def load(self, key: Key, columns: list[str], shards: Iterable[str] | None = None) -> None:
         """Read columns of many shards at once; they are then at hand."""
-        wanted = [s for s in (self.shards if shards is None else shards) if (key, s, tuple(columns)) not in self._kept]
-        if len(wanted) < 2:
-            return
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(wanted))) as pool:
-            for _ in pool.map(lambda shard: self.read(key, shard, columns), wanted):
-                pass
+        wanted = self.shards if shards is None else shards
+        self._each([s for s in wanted if (key, s, tuple(columns)) not in self._kept], lambda s: self.read(key, s, columns))
+
+    def _each(self, shards: list[str], look: Callable[[str], pa.Table]) -> list[pa.Table]:
+        """What is read of many shards, several at once."""
+        if len(shards) < 2:
+            return [look(shard) for shard in shards]
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(shards))) as pool:
+            return list(pool.map(look, shards))
+
+    def _kept_places(self, shard: str, uid: tuple[int, int]) -> list[Place]:
+        uids = self.read(POOL, shard, UIDS)
+        at = np.flatnonzero(uids["uid_hi"].to_numpy() == uid[0])
+        at = at[uids["uid_lo"].to_numpy()[at] == uid[1]] if len(at) else at
+        return [(shard, int(row)) for row in uids["row"].to_numpy()[at]]
 
     def table_read(self, key: Key, shard: str | None) -> TableRead:
         """What wrote a partition."""

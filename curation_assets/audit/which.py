@@ -114,9 +114,9 @@ class _Search:
         looked.append(Looked("cosine", by_vector is not None, remark))
         found = {**(by_vector or {}), **(by_hash or {}), **live}
         for place in found.keys() - live.keys():
-            uid_hi, uid_lo = self._uid(place)
+            uid = self._uid(place)
             for version, members in self._members:
-                self._add(published, version, find_uid(members, uid_hi, uid_lo, _IDENTITY), found[place])
+                self._add(published, version, find_uid(members, None, uid, _IDENTITY), found[place])
         return found, published, looked
 
     def _add(
@@ -155,7 +155,7 @@ class _Search:
 def _members_of(members: Snapshot, meant: Asked) -> pa.Table:
     """Identity of the rows of a version that match exactly."""
     if meant.kind == UID:
-        return find_uid(members, *meant.halves, _IDENTITY)
+        return find_uid(members, None, meant.halves, _IDENTITY)
     column = "image_sha256" if meant.kind == SHA256 else "url"
     matches = np.flatnonzero(is_match(members.read(None, [column])[column], meant))
     return members.read(None, _IDENTITY).take(pa.array(matches)) if len(matches) else members.schema.empty_table()
