@@ -3,6 +3,7 @@
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ SCHEMA = 1
 _FEATURES: tuple[Key, ...] = (("perceptual_hashes",), ("embeddings",))
 _IDENTITY = ["uid_hi", "uid_lo", "pool_shard", "pool_row"]
 Sample = tuple[str, str]  # uid and shard
+_THREADS = min(8, os.cpu_count() or 1)
 
 
 def which(project: Project, asked: str, *, is_near: bool = False, image_vector: ImageVector | None = None) -> Which:
@@ -57,8 +59,8 @@ class _Search:
         keys = [POOL, *(("subsets", name) for name in self._subsets), *(k for k in _FEATURES if k in project.graph)]
         self._versions = versions(project)
         lakes = [(project.lake, project.graph[key].name) for key in keys]
-        lakes += [(Lake(root=str(version.folder)), MEMBERS) for version in self._versions]
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        lakes += [(_lake(str(version.folder)), MEMBERS) for version in self._versions]
+        with ThreadPoolExecutor(_THREADS) as pool:
             opened = list(pool.map(lambda table: table[0].snapshot(table[1]), lakes))
         shards = sorted(s for s in (opened[0].records if opened[0] else {}) if s is not None)
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
@@ -90,8 +92,10 @@ class _Search:
         """Places in the live pool, and samples of published versions, that match exactly."""
         live = dict.fromkeys(find_places(self._stored, meant), match)
         published: dict[Sample, tuple[Match, list[InVersion]]] = {}
-        for version, members in self._members:
-            self._add(published, version, _members_of(members, meant), match)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            rows = list(pool.map(lambda held: _members_of(held[1], meant), self._members))
+        for (version, _), found in zip(self._members, rows, strict=True):
+            self._add(published, version, found, match)
         return live, published
 
     def _like_file(
@@ -150,6 +154,12 @@ class _Search:
             holders.append(Holder(uid, shard, within[-1].row, False, match, (), tuple(within)))
         unusable = [f"subsets/{name}[{shard}]: {fault}" for (name, shard), fault in faults.items() if fault]
         return sorted(holders, key=_nearest_first), unusable
+
+
+@lru_cache(maxsize=1024)
+def _lake(root: str) -> Lake:
+    """The lake of a published version; making one anew takes as long as a look into it."""
+    return Lake(root=root)
 
 
 def _members_of(members: Snapshot, meant: Asked) -> pa.Table:
