@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
 from audit_pool import draw_pool, make_lake, subsets_of  # noqa: E402
-from curation_assets.audit.which import which  # noqa: E402
 
 import resources.delta  # noqa: E402
 from curation_assets.algorithms.identity import uid_hex  # noqa: E402
 from curation_assets.audit.publish import publish  # noqa: E402
+from curation_assets.audit.which import which  # noqa: E402
 from curation_assets.holdings.project import Project  # noqa: E402
 
 NARROW, WIDE, WIDER = 10, 0.92, 0.925
