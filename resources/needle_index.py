@@ -117,9 +117,7 @@ class NeedleIndex:
                 found[needle] = True
 
 
-def _candidates(
-    part: _Grams, padded: np.ndarray, words: np.ndarray, span: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _candidates(part: _Grams, padded: np.ndarray, words: np.ndarray, span: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the span whose 8 bytes are a number of the table, and which one."""
     start, stop = span
     if part.step:

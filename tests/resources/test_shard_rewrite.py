@@ -90,7 +90,9 @@ def test_any_tar(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str
 
 def test_members_far_apart_go_and_a_second_sample_of_the_same_key_stays(tmp_path: Path):
     path = tmp_path / "a.tar"
-    path.write_bytes(as_tar([("1.jpg", b"A"), ("2.jpg", b"B"), ("1.txt", b"a"), ("1.jpg", b"C"), ("1.txt", b"c"), ("2.txt", b"b")]))
+    path.write_bytes(
+        as_tar([("1.jpg", b"A"), ("2.jpg", b"B"), ("1.txt", b"a"), ("1.jpg", b"C"), ("1.txt", b"c"), ("2.txt", b"b")])
+    )
     with tarfile.open(path) as file:
         first = next(iter(file)).offset_data
     assert remove_members(path, [first, first]).members == 2
@@ -149,7 +151,9 @@ def test_refused_offsets_change_nothing(tmp_path: Path):
     path.write_bytes(as_tar(sample("1") + sample("2")))
     before, place = path.read_bytes(), offsets(path)["1.jpg"]
     for wrong in (0, place + 1, -512, 10**9):
-        with pytest.raises(ArgumentError, match=rf"begins at byte {wrong} of .*a.tar \(1 of 2 offsets are unknown\); nothing was changed"):
+        with pytest.raises(
+            ArgumentError, match=rf"begins at byte {wrong} of .*a.tar \(1 of 2 offsets are unknown\); nothing was changed"
+        ):
             remove_members(path, [place, wrong])
     with pytest.raises(ArgumentError, match="is not the one that was ingested from there; nothing was changed"):
         remove_members(path, [place], sha256={place: bytes(32)})
