@@ -16,27 +16,12 @@ _TAGS = ("tags", "value")  # where they stand in an event, and the column of the
 # What Dagster finds its events by. A hostile caption may read like one of these ("ASSET_MATERIALIZATION"); removing it here
 # would lose the event, so in keys, and in values and columns of these names, only digits (uids, digests) are looked for.
 NAMES = frozenset(
-    (
-        "__class__",
-        "__enum__",
-        "__set__",
-        "event_type_value",
-        "step_kind_value",
-        "run_id",
-        "step_key",
-        "pipeline_name",
-        "job_name",
-    )
-    + ("name", "key", "path", "partition", "asset_key", "dagster_event_type", "check_name", "mode", "status", "snapshot_id")
-    + (
-        "snapshot_type",
-        "execution_status",
-        "backfill_id",
-        "partition_set",
-        "partitions_def_name",
-        "concurrency_key",
-        "version_num",
-    )
+    [
+        *("__class__", "__enum__", "__set__", "event_type_value", "step_kind_value", "run_id", "step_key", "pipeline_name"),
+        *("job_name", "name", "key", "path", "partition", "asset_key", "dagster_event_type", "check_name", "mode", "status"),
+        *("snapshot_id", "snapshot_type", "execution_status", "backfill_id", "partition_set", "partitions_def_name"),
+        *("concurrency_key", "version_num"),
+    ]
 )
 _ENTRY = "EventMetadataEntry"
 _VALUE = re.compile(r"\w+(MetadataEntryData|MetadataValue)")

@@ -5,6 +5,7 @@ position is looked at, as one 64-bit number, and a table of bits says for nearly
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -141,7 +142,7 @@ def _slices(part: _Grams, entry: np.ndarray) -> list[tuple[int, int]]:
     total = np.cumsum(part.first[entry + 1] - part.first[entry])
     cuts = np.flatnonzero(np.diff(total // _PAIRS)) + 1
     edges = [0, *cuts.tolist(), len(entry)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _mask(length: int) -> int:

@@ -57,7 +57,8 @@ def spellings(needle: Needle) -> frozenset[bytes]:
 
     Hex in lower and upper case; raw bytes; of a uid also its halves as two little-endian numbers in either order, and
     each half alone as the decimal number that JSON statistics hold. Texts as they are, escaped for HTML, and all these
-    escaped for JSON up to three times (a value in a JSON column in the statistics of a Delta commit), with and without \\u escapes. Short texts (`is_whole_only`) in quotes only.
+    escaped for JSON up to three times (a value in a JSON column in the statistics of a Delta commit), with and without
+    \\u escapes. Short texts (`is_whole_only`) in quotes only.
 
     Example:
         >>> sorted(spellings(Needle("sha256", bytes(32))))[1] == b"0" * 64
