@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from curation_assets.algorithms.identity import uid_hex
+from curation_assets.demo.pool import generate_pool
 from curation_assets.errors import ArgumentError, LakeError
 from resources import dagster_events
 from resources.byte_scan import Needle, scan
@@ -27,10 +28,11 @@ NEEDLES = [Needle("text", CAPTION.encode()), Needle("text", b"dog"), Needle("sha
 
 
 @pytest.fixture(scope="module")
-def made(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, str]]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, str]]]:
     """A DAGSTER_HOME in which a project was materialized, and uid and caption of a sample shown there and of all others."""
-    home = tmp_path_factory.mktemp("home")
-    project = make_project(tmp_path_factory.mktemp("project"), drawn_pool / "pool" / "*.tar")
+    home, drawn = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("small")
+    generate_pool(drawn, shards=2, samples_per_shard=24, seed=1)
+    project = make_project(tmp_path_factory.mktemp("project"), drawn / "pool" / "*.tar")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         run_apply(project, instance)
         shown = set(str([metadata(m) for m in materializations(instance, KEY)]).split("'"))
