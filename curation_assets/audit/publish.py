@@ -17,7 +17,7 @@ from curation_assets.algorithms.digest import json_digest, table_digest
 from curation_assets.algorithms.identity import uid_order
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.audit_tables import MEMBERS
-from curation_assets.errors import ArgumentError, LakeError
+from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State, read_state
 from curation_assets.lineage.freshness import partition_name
@@ -28,7 +28,7 @@ from resources.frozen_table import freeze
 from .circumstances import circumstances
 from .dataset_table import register, registered
 from .file_sums import write_sums
-from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_digest, uid_leaves, versions
+from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_digest, require_subset, uid_leaves, versions
 from .versions import MEMBERS as MEMBERS_TABLE
 
 _POOL: Key = ("raw_pool",)
@@ -51,9 +51,7 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
         ArgumentError: unknown subset.
         LakeError: the subset is missing, out of date or failed a check, or the lake is not on a local disk.
     """
-    names = [plan.name for plan in project.recipe.subsets]
-    if subset not in names:
-        raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
+    require_subset(project, subset)
     dataset_folder(project, subset)  # before anything is read: it may be that nothing can be published here
     with project.lake.lock(f"publish-{subset}"):
         started, state = time.monotonic(), read_state(project)
