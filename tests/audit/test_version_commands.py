@@ -47,12 +47,8 @@ def test_publish_and_verify(app: typer.Typer, project: Project, capsys: pytest.C
     assert text.endswith("no new version\nthe note was not kept: notes belong to new versions\n")
     code, text = shown("publish", "basic", "--json")
     found = json.loads(text)
-    assert (found["version"], found["is_new"], found["is_note_kept"], found["note"]) == (
-        "basic@1",
-        False,
-        True,
-        "[red]one\x1b[31m",
-    )
+    assert (found["version"], found["is_new"], found["is_note_kept"]) == ("basic@1", False, True)
+    assert found["note"] == "[red]one\x1b[31m"
     assert text.isascii()
     code, text = shown("verify", "basic@1", "--rebuild")
     assert (code, text.splitlines()[0]) == (0, "decided again: basic")
