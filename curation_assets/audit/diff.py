@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.identity import uid_hex, uid_order
+from curation_assets.algorithms.identity import uid_hex
 from curation_assets.algorithms.inert import inert
 from curation_assets.errors import ArgumentError
 from curation_assets.holdings.project import Project
-from curation_assets.lineage.causes import Cause, Plain
+from curation_assets.lineage.causes import Cause, Plain, spread
 from curation_assets.lineage.diff import only_in, places
 from curation_assets.nodes import column_owners
 
@@ -146,13 +146,11 @@ def _samples(
 ) -> list[Sample]:
     """The first rows of each cause by uid, one of each cause before a second one of any."""
     place = {found.cause: i for i, found in enumerate(counts)}
-    chosen = []
-    for came, found in zip((True, False), directions, strict=True):
-        order = uid_order(*found.rows.uid)
-        for number, cause in enumerate(found.causes):
-            own = order[found.codes[order] == number][:limit]
-            chosen += [(rank, place[cause], not came, int(at)) for rank, at in enumerate(own)]
-    return [_sample(sides, directions[int(went)], at, is_added=not went) for _, _, went, at in sorted(chosen)[:limit]]
+    codes = [np.array([place[cause] for cause in found.causes], np.int64)[found.codes] for found in directions]
+    hi, lo = (np.concatenate([found.rows.uid[half] for found in directions]) for half in (0, 1))
+    came = len(codes[0])
+    chosen = spread(np.concatenate(codes), (hi, lo), limit).tolist()
+    return [_sample(sides, directions[int(at >= came)], at - came * (at >= came), is_added=at < came) for at in chosen]
 
 
 def _sample(sides: tuple[Side, Side], found: Explained, at: int, *, is_added: bool) -> Sample:

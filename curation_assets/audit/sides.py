@@ -13,13 +13,10 @@ from curation_assets.audit.versions import MEMBERS, Version, find_version, open_
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
-from curation_assets.holdings.stored import Read, read_cuts
-from curation_assets.keep import fractions, with_cuts
+from curation_assets.holdings.stored import Read, stored_stage
 from curation_assets.lineage.diff import Stage
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.score_history import Recorded
-from curation_assets.nodes import cut_key
-from curation_assets.recipe import SubsetPlan
 from curation_assets.recipe_override import subset_chain
 from curation_assets.tables import Key
 
@@ -81,7 +78,7 @@ class Side:
     @cached_property
     def chain(self) -> list[Stage]:
         """The subset after those that it narrows, with their cuts."""
-        return [stage(self.reading(None), plan) for plan in subset_chain(self.state.project.recipe, self.subset)]
+        return [stored_stage(self.reading(None), plan) for plan in subset_chain(self.state.project.recipe, self.subset)]
 
     @property
     def recorded(self) -> Recorded:
@@ -144,15 +141,6 @@ def open_side(project: Project, reference: str) -> Side:
     if side.state.snapshots[side.key] is None:
         raise LakeError(f"{'/'.join(side.key)} is not stored yet; run curate apply first")
     return side
-
-
-def stage(read: Read, plan: SubsetPlan) -> Stage:
-    """A subset with its stored cuts."""
-    populations = {
-        fraction: int(read(cut_key(plan.name, number), ["population"])["population"][0].as_py())
-        for number, fraction in enumerate(fractions(plan.keep))
-    }
-    return Stage(plan.name, plan.source, plan.keep, with_cuts(plan.keep, read_cuts(read, plan)), populations)
 
 
 def by_group(*codes: np.ndarray) -> list[tuple[tuple[int, ...], np.ndarray]]:

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from curation_assets.algorithms.identity import Halves, uid_order
+
 # Kinds that say what came or went; seen from the other side they are each other. All other kinds are their own mirror.
 _MIRRORED = {"shard_added": "shard_removed", "filter_added": "filter_removed"}
 _MIRROR = {**_MIRRORED, **{new: old for old, new in _MIRRORED.items()}}
@@ -94,3 +98,18 @@ def pool_cause(*, is_added: bool, has_shard: bool, rejected: str | None) -> Caus
     if not has_shard:
         return Cause("shard_added" if is_added else "shard_removed")
     return Cause("file_changed")
+
+
+def spread(codes: np.ndarray, uids: Halves, most: int) -> np.ndarray:
+    """Indices of a few of n rows: the first of each cause by uid, before the second of any.
+
+    Args:
+        codes: number of each row's cause, from 0.
+        uids: of the rows.
+        most: rows to pick.
+    """
+    order = uid_order(*uids)
+    order = order[np.argsort(codes[order], kind="stable")]
+    counts = np.bincount(codes) if len(codes) else np.zeros(0, np.int64)
+    rank = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort(rank, kind="stable")][:most]

@@ -42,20 +42,24 @@ def why_changed(old: Recorded, new: Recorded, key: Key, shards: tuple[str | None
     """
     own = _own_change(old, new, key, shards)
     node = new.graph.get(key) or old.graph.get(key)
-    if own and label_of(key, "encoder") is not None:
-        return f"because {_said(key)} changed ({own})"
-    if own or node is None:
+    if label_of(key, "encoder") is not None:
+        return f"because {_said(key)} changed{f' ({own})' if own else ''}"
+    if node is None:
         return own
     whole = node.gathers or not node.is_sharded or shards == (None, None)
-    for source in sorted(node.inputs, key=lambda k: k == ("raw_pool",)):
+    # An encoder first: another one changes the parameters of what it makes too. The pool's file last: it reaches everything.
+    sources = sorted(node.inputs, key=lambda k: (label_of(k, "encoder") is None, k == ("raw_pool",)))
+    for source in sources:
+        if own and label_of(source, "encoder") is None:
+            return own
         versions = [side.versions(source, shard, whole=whole) for side, shard in zip((old, new), shards, strict=True)]
         is_known = all(versions)
         if is_known and versions[0] == versions[1]:
             continue
-        deeper = why_changed(old, new, source, shards if not whole else (None, None))
+        deeper = why_changed(old, new, source, shards if not whole else (None, None)) if is_known or _is_made(source) else ""
         if deeper or is_known:
             return deeper or f"because {_said(source)} changed"
-    return ""
+    return own
 
 
 def _own_change(old: Recorded, new: Recorded, key: Key, shards: tuple[str | None, str | None]) -> str:
@@ -75,6 +79,11 @@ def _own_change(old: Recorded, new: Recorded, key: Key, shards: tuple[str | None
     )
     lines = reasons_out_of_date(before, present)
     return f"{'/'.join(key)}: {lines[0]}" if lines else ""
+
+
+def _is_made(key: Key) -> bool:
+    """Whether what is not recorded may still be told from what it is made of: an encoder itself may not."""
+    return label_of(key, "encoder") is None
 
 
 def _said(key: Key) -> str:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from curation_assets.audit.diff import Diff, diff
 from curation_assets.audit.publish import publish
 from curation_assets.demo.pool import generate_pool
-from curation_assets.errors import ArgumentError, LakeError
-from curation_assets.holdings.project import Project, open_project
+from curation_assets.holdings.project import Project
 from curation_assets.lineage.causes import KINDS
 from tests.small_project import TinyClip, make_project, run_apply
 
@@ -120,7 +118,7 @@ def test_rows_are_those_of_plain_sets_and_each_has_one_cause(world: World, subse
     assert (found.added, found.removed) == (len(new.keys() - old.keys()), len(old.keys() - new.keys()))
     assert {count.cause.kind for count in found.causes} <= set(KINDS) - {"out_of_date"}
     mirrored = world.between(subset, after, before)
-    assert sorted(((repr(c.cause.mirrored), c.removed, c.added) for c in mirrored.causes)) == sorted(
+    assert sorted((repr(c.cause.mirrored), c.removed, c.added) for c in mirrored.causes) == sorted(
         (repr(c.cause.mirrored.mirrored), c.added, c.removed) for c in found.causes
     )
 
@@ -132,4 +130,5 @@ def test_show(world):
             print(subset, pair, found.shards_read, found.shards)
             for c in found.causes:
                 print("    ", c.cause.text, c.added, c.removed)
-            for s in found.samples[:3]: print("         ", s.change, s.cause.kind, s.old, s.new)
+            for s in found.samples[:3]:
+                print("         ", s.change, s.cause.kind, s.old, s.new)
