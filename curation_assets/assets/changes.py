@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from curation_assets.algorithms.decisions import Rows
 from curation_assets.algorithms.identity import Halves, uid_hex
-from curation_assets.algorithms.inert import inert
+from curation_assets.algorithms.inert import excerpt, inert
 from curation_assets.errors import CurationError
 from curation_assets.holdings.stored import Read, score_columns, stored_stage
 from curation_assets.keep import columns_of
@@ -56,7 +56,7 @@ class Changes:
         uids = (self.uids[0][at], self.uids[1][at])
         pool = self.step.read(("raw_pool",), ["uid_hi", "uid_lo", "text"])
         found = places(_uids(pool), uids)
-        texts = [inert(pool["text"][int(i)].as_py() or "", longest=100) if i >= 0 else "" for i in found]
+        texts = [excerpt(pool["text"][int(i)].as_py() or "") if i >= 0 else "" for i in found]
         change = ["added" if i < self.added else "removed" for i in at]
         causes = [_text(self.causes[code]) for code in self.codes[at]]
         columns = dict.fromkeys(("uid", "caption", "change", "cause"), "string")

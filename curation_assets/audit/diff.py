@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.identity import uid_hex
-from curation_assets.algorithms.inert import inert
+from curation_assets.algorithms.inert import excerpt, inert
 from curation_assets.errors import ArgumentError
 from curation_assets.holdings.project import Project
 from curation_assets.lineage.causes import Cause, Plain, spread
@@ -17,7 +17,6 @@ from .row_causes import Direction, Explained, explain, values_at
 from .sides import Rows, Side, open_side
 
 SCHEMA = 1
-LONGEST_CAPTION = 100
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def _sample(sides: tuple[Side, Side], found: Explained, at: int, *, is_added: bo
         change="added" if is_added else "removed",
         shard=shard,
         row=int(row.row[0]),
-        caption=inert(caption or "", longest=LONGEST_CAPTION),
+        caption=excerpt(caption or ""),
         cause=cause,
         old=dropped if is_added else kept,
         new=kept if is_added else dropped,
