@@ -62,6 +62,7 @@ def table(metadata: Mapping[str, dg.MetadataValue], name: str = "changed") -> li
     return [dict(record.data) for record in metadata[name].records] if name in metadata else []
 
 
+@pytest.mark.slow
 def test_every_changed_shard_shows_its_rows_by_cause(world: World) -> None:
     first = world.apply(["english_caption", SIZE])
     assert [metadata for shards in first.values() for metadata in shards.values() if "changed" in metadata] == []
