@@ -69,14 +69,8 @@ def places(have: Halves, wanted: Halves) -> np.ndarray:
         >>> places((np.array([7, 5, 7]), zeros), (np.array([7, 8]), zeros[:2])).tolist()
         [0, -1]
     """
-    n = len(have[0])
-    hi, lo = (np.concatenate(halves) for halves in zip(have, wanted, strict=True))
-    order = np.lexsort((lo, hi))  # stable: of equal uids the first at hand leads
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = (hi[order][1:] != hi[order][:-1]) | (lo[order][1:] != lo[order][:-1])
-    found = np.empty(len(order), np.int64)
-    found[order] = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
-    return np.where(found[n:] < n, found[n:], -1)
+    found = pc.index_in(_whole(wanted), value_set=_whole(have))
+    return found.fill_null(-1).to_numpy().astype(np.int64)
 
 
 def only_in(a: Halves, b: Halves) -> np.ndarray:
@@ -212,6 +206,12 @@ def _of_values(sides: Sides, leaf: Leaf, reason: Reason, *, negated: bool) -> li
                 cause = Cause(kind, sides.dropping.subset, sides.filter, condition.column, detail=detail)
                 found.append((cause, differs & where))
     return found
+
+
+def _whole(uids: Halves) -> pa.Array:
+    """Uids as one array of 16 bytes each, for Arrow's hashes: 20 times as fast as sorting the halves (1 million uids)."""
+    halves = np.stack([np.asarray(half, np.int64) for half in uids], axis=1)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(halves), [None, pa.py_buffer(halves.tobytes())])
 
 
 def _literal(leaf: Leaf, negated: bool) -> Keep:
