@@ -55,7 +55,7 @@ class Side:
 
     @cached_property
     def contents(self) -> dict[str, str]:
-        """Data version of each shard of the subset.
+        """Data version of each shard that the subset has rows of.
 
         Raises:
             LakeError: a shard of the pool has none, or it failed a blocking check.
@@ -66,7 +66,8 @@ class Side:
                 f"{partition_name('/'.join(self.key), missing[0])} of {self.name} is not stored or failed a check "
                 f"({len(missing):,} of {len(pool):,} shards); run curate apply first"
             )
-        return {str(shard): version for shard, version in found.items()}
+        records = self.state.records[self.key]
+        return {str(shard): version for shard, version in found.items() if records[shard]["rows"]}
 
     @property
     def rows(self) -> int:

@@ -16,9 +16,9 @@ from curation_assets.audit.publish import publish
 from curation_assets.audit.versions import find_version, open_version
 from curation_assets.cli import app
 from curation_assets.demo.pool import generate_pool
+from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.lineage.causes import KINDS
-from resources.delta import Lake
 from tests.small_project import TinyClip, make_project, run_apply
 
 BASIC = ["english_caption", {"caption_length": {"min_words": 3}}, {"image_size": {"min_side_px": 64}}]
@@ -197,28 +197,22 @@ def test_json_has_the_documented_keys(world: World) -> None:
 
 def test_values_of_a_sample_are_those_of_both_sides(world: World) -> None:
     found = world.between("odd", "removed filter", "encoder", 1_000)
-    new = {
-        (r["shard"], r["row"]): r["clip_score"]
-        for r in open_lake(world, "odd", "encoder").read("scores/clip_score").to_pylist()
-    }
-    old = {
-        (r["shard"], r["row"]): r["clip_score"]
-        for r in open_lake(world, "odd", "removed filter").read("scores/clip_score").to_pylist()
-    }
+    old, new = (scores(world, "odd", step) for step in ("removed filter", "encoder"))
     assert found.samples
     for sample in found.samples:
         assert (sample.old, sample.new) == (old[sample.shard, sample.row], new[sample.shard, sample.row])
 
 
-def open_lake(world: World, subset: str, step: str) -> Lake:
+def scores(world: World, subset: str, step: str) -> dict[tuple[str, int], float]:
     version = find_version(world.project, subset, world.version(subset, step))
-    return open_version(world.project, version).lake
+    stored = open_version(world.project, version).lake.read("scores/clip_score").to_pylist()
+    return {(row["shard"], row["row"]): row["clip_score"] for row in stored}
 
 
 @pytest.mark.parametrize(
     ("a", "b", "limit", "message"),
     [
-        ("nothing", "basic", 10, "no subset 'nothing' .* known: basic, aligned, odd"),
+        ("nothing", "basic", 10, "no subset 'nothing' .* known: basic, odd, aligned"),
         ("basic", "basic@99", 10, "no published version basic@99; known: aligned@1"),
         ("basic@x", "basic", 10, "expected a version's number after @"),
         ("basic", "odd", -1, "--limit -1: expected 0 or more"),
