@@ -28,16 +28,6 @@ from tests.asked_project import ASKED, MIXED_ANY, bytes_at, decided, joined, raw
 from tests.small_project import make_project, run_apply
 
 
-@pytest.fixture(scope="module")
-def asked(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with composed filters, `mixed` published once; read only."""
-    project = make_project(tmp_path_factory.mktemp("asked"), drawn_pool / "pool" / "*.tar", ASKED)
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert not run_apply(project, instance).failed
-    publish(project, "mixed")
-    return project
-
-
 def agree(story: Story, row: dict[str, object], expected: dict[str, tuple[bool | None, str | None]]) -> list[str]:
     """Where a story differs from the second opinion."""
     wrong = [f.message for f in story.findings]
