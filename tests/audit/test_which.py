@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from curation_assets.algorithms.web_address import host_and_path
-from curation_assets.assets.file_vector import file_vector
 from curation_assets.assets.apply import Applied
+from curation_assets.assets.file_vector import file_vector
 from curation_assets.audit.publish import publish
 from curation_assets.audit.which import which
 from curation_assets.errors import ArgumentError, EncoderError
