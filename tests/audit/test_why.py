@@ -220,6 +220,24 @@ def test_a_ledger_that_disagrees_is_found_and_counts(asked: Project, tmp_path: P
     assert "its filters on the scores of now give kept, its ledger says dropped by None" in story.findings[0].message
 
 
+def test_rows_that_were_numbered_anew_are_not_mixed_up(asked: Project, tmp_path: Path) -> None:
+    shutil.copytree(asked.lake.root, tmp_path / "lake")
+    content = {**asked.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(tmp_path / "lake")}
+    copy = open_project(check_recipe(content, asked.recipe.path))
+    record = copy.lake.records("raw_pool")["00000"]
+    pool = copy.lake.read("raw_pool", shard="00000").slice(1)
+    copy.lake.write("raw_pool", [Part("00000", pool, {**record, "uid_digest": "another", "data_version": "another"})])
+    (story,) = why(copy, f"00000/{pool['key'][0].as_py()}", "mixed").samples
+    assert (story.is_member, story.scores, story.clusters) == (None, (), ())
+    assert story.summary == "no decision of mixed is stored for it"
+    assert {finding.code for finding in story.findings} == {"ledger_missing", "score_missing", "score_unusable"}
+    assert "it belongs to other rows of raw_pool than the present ones" in story.findings[0].message
+    assert story.neighbours.omitted.startswith("cluster_assignments[00000]: it belongs to other rows")
+    answer = which(copy, story.uid)
+    assert [line.partition(":")[0] for line in answer.unusable] == [f"subsets/{name}[00000]" for name in ASKED]
+    assert answer.samples[0].subsets == ()
+
+
 def test_an_edited_recipe_is_noticed(asked: Project) -> None:
     content = asked.recipe.file.model_dump(mode="json", by_alias=True)
     content["subsets"]["aligned"]["keep"] = [{"clip_score": {"min": 0.3}}]
@@ -229,8 +247,9 @@ def test_an_edited_recipe_is_noticed(asked: Project) -> None:
 
 
 def answers(project: Project, uids: list[str], reference: str) -> bytes:
-    """What `why --json` says of samples, one by one."""
-    return json.dumps([dataclasses.asdict(why(project, uid, reference)) for uid in uids]).encode()
+    """What `why --json` says of samples, a few of them one by one."""
+    found = [*why_each(project, uids, reference), *(why(project, uid, reference) for uid in uids[::20])]
+    return json.dumps([dataclasses.asdict(answer) for answer in found]).encode()
 
 
 @pytest.fixture
@@ -254,8 +273,8 @@ def test_answers_of_a_version_never_change(tmp_path: Path, instance_of_its_own: 
         publish(project, subset)
     uids = [*joined(project.lake.root)["uid"].to_list(), "0" * 32]
     before = {name: answers(project, uids, name) for name in ("aligned@1", "mixed@1")}
-    stories = [why(project, uid, "mixed@1").samples for uid in uids[:-1]]
-    live = [why(project, uid, "mixed", neighbours=0).samples for uid in uids[:-1]]
+    stories = [answer.samples for answer in why_each(project, uids[:-1], "mixed@1")]
+    live = [answer.samples for answer in why_each(project, uids[:-1], "mixed", neighbours=0)]
     assert [s[0].verdicts for s in stories] == [s[0].verdicts for s in live]
     assert {s[0].neighbours.omitted for s in stories} == {"embeddings are not stored here; published versions keep no vectors"}
 
@@ -292,8 +311,8 @@ def test_another_file_under_the_same_uid_is_a_revision(tmp_path: Path, instance_
     recaption(path, first["key"], "quite another caption of this picture")
     run_apply(project, instance_of_its_own)
     (story,) = why(project, f"00000/{first['key']}", "basic").samples
-    if story.uid == first["uid"]:  # the source gives uids, so the sample is the same one with another caption
-        assert [r.differs for r in story.revisions] == [(), ("text",)]
+    assert story.uid == first["uid"]  # the source gives uids, so this is the same sample with another caption
+    assert [r.differs for r in story.revisions] == [(), ("text",)]
     assert [r.is_current for r in story.revisions] == [False, True]
     assert [r.is_readable for r in story.revisions] == [True, True]
     assert story.revisions[0].files != story.revisions[1].files
