@@ -64,6 +64,7 @@ def test_what_is_recorded_decides_where_it_can(written: Project, a: str, b: str,
 def test_the_matrix_is_that_of_all_pairs(written: Project) -> None:
     found = containment_matrix(written)
     assert found.names == tuple(UIDS)
+    assert [line.partition(" in /")[0] for line in found.left_out] == ["the subset 'unmade' has not been made"]
     for i, a in enumerate(found.names):
         for j, b in enumerate(found.names):
             assert (found.both[i][j], found.is_inside(i, j)) == (contains(written, a, b).both, contains(written, a, b).a_in_b)
