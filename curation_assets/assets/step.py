@@ -10,7 +10,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.digest import json_digest, table_digest
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
@@ -145,16 +145,13 @@ class Step:
         columns = {SHARD.name: pa.repeat(part or "", count), **rows} if node.is_sharded else dict(rows)
         arrays = [_as_type(columns[field.name], field.type) for field in node.table.schema]
         table = pa.Table.from_arrays(arrays, schema=node.table.schema)
-        content = table_digest(table.drop_columns([SHARD.name]) if node.is_sharded else table)
         if key == _POOL:
             uids = uid_digest(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy())
         else:
             uids = None if self.node.key == _POOL else self._digest(_POOL, part)
-            # Rows are joined by position, so the same numbers for other samples are another content.
-            content = content if uids is None or "uid_hi" in table.column_names else json_digest([content, uids])
         record = {
             "asset": node.name,
-            "data_version": data_version or content,
+            "data_version": data_version or partition_version(table, uids),
             "rows": len(table),
             "uid_digest": uids,
             "run_id": self.run_id,
