@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from .cli_audit import audit_commands
 from .cli_options import JsonOption, RecipeOption, SelectOption, project_of
+from .cli_versions import version_commands
 from .errors import CurationError
 from .terminal import (
     err,
@@ -151,8 +152,8 @@ def preview(
 @app.command(epilog="Example: curate status --json")
 def status(recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Show tables, versions, rows, what each subset kept, and what is out of date."""
-    from .assets.status import artifact_status, pool_funnel, subset_funnels
     from .holdings.state import read_state
+    from .holdings.status import artifact_status, pool_funnel, subset_funnels
 
     state = read_state(project_of(recipe))
     artifacts = [artifact_status(state, node) for node in state.project.graph.values()]
@@ -182,7 +183,7 @@ def filters(
 
 @app.command(epilog="Example: curate export basic --format datacomp --out basic.npy")
 def export(
-    subset: Annotated[str, typer.Argument(help="Name of a subset in the recipe.")],
+    subset: Annotated[str, typer.Argument(help="Subset of the recipe, or published version: basic@2.")],
     *,
     form: Annotated[str, typer.Option("--format", help="datacomp (sorted u8,u8 .npy) or parquet.")] = "datacomp",
     copies: Annotated[
@@ -192,7 +193,7 @@ def export(
     recipe: RecipeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a subset as a file that other tools read."""
+    """Write a subset or a published version as a file that other tools read."""
     from .assets.export import export_subset
 
     path = to or Path(f"{subset}.{'npy' if form == 'datacomp' else 'parquet'}")
@@ -236,3 +237,4 @@ def _exit_if_failed(applied: "Applied") -> None:
 
 
 app.add_typer(audit_commands)
+app.add_typer(version_commands)

@@ -1,4 +1,4 @@
-"""The commands that ask what happened to samples, and that publish, prove and remove. No logic of their own."""
+"""The commands that ask what happened to samples. No logic of their own."""
 
 import typer
 

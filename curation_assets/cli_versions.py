@@ -1,5 +1,5 @@
-"""The commands that ask what happened to samples, and that publish, prove and remove. No logic of their own."""
+"""The commands that publish, prove and remove. No logic of their own."""
 
 import typer
 
-audit_commands = typer.Typer()
+version_commands = typer.Typer()

@@ -158,7 +158,7 @@ class Subset(Section):
     kept_fraction: tuple[float, float] = Field(
         (0.0, 1.0), description="smallest and largest share kept of a shard that raises no warning"
     )
-    publish: bool = Field(False, description="whether versions of it are meant to be published")
+    publish: bool = Field(False, description="whether a version is published whenever its rows change")
 
 
 class Target(Section):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .assets.apply import Applied
     from .assets.plan_summary import ArtifactPlan
     from .assets.preview import Preview
-    from .assets.status import ArtifactStatus, Funnel
     from .demo.scoring import Caught
+    from .holdings.status import ArtifactStatus, Funnel
     from .methods import Method
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width

@@ -1,1 +1,1 @@
-"""How the command line shows answers about samples and versions, proofs and findings."""
+"""How the command line shows answers about samples and findings about a lake."""

@@ -17,6 +17,7 @@ from curation_assets.errors import LakeError
 
 SHARD = "shard"
 RECORD = "curation"
+STAMP = ("delta_version", "written_at_ms")  # of a record: version of the table that wrote it, and when, since 1970 UTC
 Records = dict[str | None, dict[str, object]]
 # A commit that another writer overtook may name too few empty shards; it is among the newest few, which are always read.
 _FEWEST_COMMITS = 20
@@ -162,8 +163,9 @@ def _unfolded(commit: Mapping[str, object]) -> Records:
     kept = commit.get(RECORD)
     if not isinstance(kept, dict) or "partitions" not in kept:
         return {}
-    stamp = {"delta_version": commit["version"], "written_at_ms": commit["timestamp"]}
-    return {shard: {**kept["shared"], **own, **stamp} for shard, own in kept["partitions"]}
+    # A frozen table's commit brings the stamps of the commits that its rows are from.
+    stamp = dict(zip(STAMP, (commit["version"], commit["timestamp"]), strict=True))
+    return {shard: {**stamp, **kept["shared"], **own} for shard, own in kept["partitions"]}
 
 
 def _records(table: DeltaTable, with_rows: Iterable[str | None], previous: Snapshot | None) -> Records:

@@ -16,6 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 FLOORS = (
     {"errors"},
     {"tables"},
+    {"audit_tables"},
     {"spec"},
     {"keep"},
     {"algorithms"},
@@ -34,9 +35,9 @@ FLOORS = (
     {"assets"},
     {"demo"},
     {"terminal"},
-    {"terminal_audit"},
+    {"terminal_audit", "terminal_versions"},
     {"cli_options"},
-    {"cli_audit"},
+    {"cli_audit", "cli_versions"},
     {"cli", "definitions"},
 )
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}

@@ -3,8 +3,7 @@
 import inspect
 import re
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -109,9 +108,3 @@ def column_schema(table: Table) -> dg.TableSchema:
 def most_frequent(counts: Mapping[str, int], most: int = 20) -> dict[str, int]:
     """The first entries of `reason_counts`, for metadata: texts of errors can all differ."""
     return dict(list(counts.items())[:most])
-
-
-def reason_counts(reasons: Iterable[str | None]) -> dict[str, int]:
-    """How often each reason occurs, most frequent first; rows without one are left out."""
-    counts = Counter(reason for reason in reasons if reason is not None)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

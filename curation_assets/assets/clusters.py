@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.labels import labelled
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.sampling import automatic_clusters, keyed_sample, share_distance
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.holdings.project import Project
@@ -16,7 +17,7 @@ from resources.delta import Lake
 from resources.kmeans import KMeans
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import alignment, unit_norm
 from .given import given_centroids
 from .pictures import histogram, inline

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.labels import labelled
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
 from curation_assets.holdings.image_places import image_places
@@ -24,7 +25,7 @@ from resources.delta import Lake
 from resources.encoder import Encoded
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import alignment, unit_norm
 from .reuse import find_reusable
 from .step import Draft, Made, Step

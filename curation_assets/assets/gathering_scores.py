@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.measurement import IS_NEW, measure
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph, assignments_of
 from curation_assets.recipe import Recipe
@@ -19,7 +20,7 @@ from curation_assets.spec import Score
 from curation_assets.tables import Key
 from resources.delta import Lake
 
-from .catalogue import most_frequent, reason_counts
+from .catalogue import most_frequent
 from .checks import alignment, bounds
 from .reuse import Reuse, find_reusable
 from .score_columns import bound_score, columns_by_owner, score_asset, score_inputs, summaries

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.perceptual_hash import detail_bytes, perceptual_hashes
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -15,7 +16,7 @@ from resources.delta import Lake
 from resources.grey_pictures import grey_pictures
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import alignment
 from .encoder import NO_PIXELS, image_places
 from .reuse import find_reusable

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_halves
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.errors import PoolError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import stored_path
@@ -24,7 +25,7 @@ from resources.shard_contents import ShardContents, empty_shard
 from resources.webdataset import read_shard
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import accounting, alignment, readable, unique_uid
 from .step import Draft, Made, Step
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Rows, decide
 from curation_assets.algorithms.order_statistics import fraction_cut
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State, read_state
+from curation_assets.holdings.status import Funnel
 from curation_assets.holdings.stored import cut_condition, score_columns
 from curation_assets.keep import columns_of, fractions, with_cuts
 from curation_assets.lineage.freshness import partition_name
@@ -20,9 +22,6 @@ from curation_assets.recipe import SubsetPlan
 from curation_assets.recipe_override import ParameterChange, overridden, parameter_changes, subset_chain
 from curation_assets.spec import Condition, Fraction
 from curation_assets.tables import Key
-
-from .catalogue import reason_counts
-from .status import Funnel
 
 _POOL: Key = ("raw_pool",)
 _UID = ["row", "uid_hi", "uid_lo"]

@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from curation_assets.algorithms.labels import label_of
 from curation_assets.algorithms.measurement import row_argument
 from curation_assets.algorithms.preference import preference
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.vectors import from_binary
 from curation_assets.instance import Instance, Source, Whole
 from curation_assets.nodes import Graph
 from curation_assets.spec import Score
 from curation_assets.tables import Key
 
-from .catalogue import asset_spec, check_spec, reason_counts
+from .catalogue import asset_spec, check_spec
 from .pictures import histogram, inline
 from .step import Step
 

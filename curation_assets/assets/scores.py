@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from curation_assets.algorithms.measurement import measure
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -12,7 +13,7 @@ from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .batch import run_steps
-from .catalogue import most_frequent, reason_counts
+from .catalogue import most_frequent
 from .checks import alignment, bounds
 from .gathering_scores import gathering_score_asset
 from .reuse import find_reusable

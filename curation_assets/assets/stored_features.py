@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from curation_assets.algorithms.digest import json_digest
 from curation_assets.algorithms.labels import label_of
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.vectors import to_binary
 from curation_assets.errors import EncoderError, PoolError
 from resources.datacomp import features_path
 from resources.feature_file import Features, feature_shapes, unit_features
 
-from .catalogue import most_frequent, reason_counts
+from .catalogue import most_frequent
 from .step import Draft, Made, Step
 
 _LOOKED_AT = 5  # shards asked for the length of a vector; one may be damaged

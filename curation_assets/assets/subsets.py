@@ -6,11 +6,12 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.decisions import Decisions, Rows, decide, spelled
+from curation_assets.algorithms.decisions import Decisions, spelled
 from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.project import Project
-from curation_assets.holdings.stored import read_cuts, score_columns
-from curation_assets.keep import columns_of, fractions, with_cuts
+from curation_assets.holdings.stored import decided, score_columns
+from curation_assets.keep import fractions
 from curation_assets.nodes import Graph, cut_key
 from curation_assets.recipe import Recipe, SubsetPlan
 from curation_assets.spec import Fraction
@@ -18,7 +19,7 @@ from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, reason_counts
+from .catalogue import asset_spec, check_spec
 from .checks import accounting, kept_fraction
 from .gallery import gallery
 from .step import Made, Step
@@ -57,12 +58,9 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
     def subset(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
             rows = step.read(_POOL if plan.source is None else ("subsets", plan.source), list(_IDENTITY))
-            keep = with_cuts(plan.keep, read_cuts(step.read, plan))
-            uid_hi, uid_lo = rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
-            scores = score_columns(step.read, graph, columns_of(keep), rows["row"].to_numpy())
-            decisions = decide(keep, Rows(scores, uid_hi, uid_lo))
+            decisions = decided(step.read, graph, plan, rows)
             cost = {"rows_made": len(rows)}
-            decided = step.draft(ledger, {**_identity(rows), **ledger_columns(decisions)}, cost)
+            ledger_draft = step.draft(ledger, {**_identity(rows), **ledger_columns(decisions)}, cost)
             draft = step.draft(key, _identity(rows.filter(pa.array(decisions.is_kept))), cost)
             reasons = reason_counts(decisions.filter)
             context.log.info(f"{plan.name}[{step.shard}]: kept {draft.rows:,} of {len(rows):,}, dropped by {reasons}")
@@ -77,7 +75,7 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
             def pictures() -> dict[str, object]:
                 return gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)
 
-            return [Made(decided, metadata), Made(draft, metadata, checks, pictures)]
+            return [Made(ledger_draft, metadata), Made(draft, metadata, checks, pictures)]
 
         yield from run_steps(context, Project(recipe, graph, lake), key, make)
 

@@ -8,6 +8,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.algorithms.word_list import read_word_list
 from curation_assets.errors import RecipeError
@@ -21,7 +22,7 @@ from resources.decode import ImageBytes
 from resources.delta import Lake
 
 from .batch import run_steps
-from .catalogue import asset_spec, check_spec, most_frequent, reason_counts
+from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import unit_norm
 from .encoder import LoadedEncoder, recorded_encoder
 from .given import given_targets

@@ -11,8 +11,8 @@ from PIL import Image
 from curation_assets.algorithms.inert import inert
 from curation_assets.assets.gallery import thumbnails
 from curation_assets.assets.pictures import contact_sheet, fitted
-from curation_assets.assets.status import Funnel
 from curation_assets.holdings.state import State
+from curation_assets.holdings.status import Funnel
 from curation_assets.recipe import Recipe
 
 from .scoring import Caught

@@ -8,11 +8,11 @@ from pathlib import Path
 from curation_assets.assets.apply import Applied, apply
 from curation_assets.assets.build import build_definitions
 from curation_assets.assets.instance import Instance
-from curation_assets.assets.status import Funnel, pool_funnel, subset_funnels
 from curation_assets.errors import PoolError
 from curation_assets.holdings.project import open_project
 from curation_assets.holdings.shards import shard_files
 from curation_assets.holdings.state import read_state
+from curation_assets.holdings.status import Funnel, pool_funnel, subset_funnels
 from curation_assets.recipe import DEFAULT_RECIPE, load_recipe
 
 from .pool import generate_pool

@@ -1,12 +1,13 @@
-"""Stored scores and cuts as filters want them: at given rows, and as conditions."""
+"""Stored scores and cuts as filters want them: at given rows, and as conditions; and what the filters then decide."""
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.decisions import Decisions, Rows, decide
 from curation_assets.errors import LakeError
-from curation_assets.keep import fractions
+from curation_assets.keep import columns_of, fractions, with_cuts
 from curation_assets.nodes import Graph, column_owners, cut_key
 from curation_assets.recipe import SubsetPlan
 from curation_assets.spec import Condition, Fraction
@@ -14,6 +15,23 @@ from curation_assets.tables import Key
 
 # Reads columns of a partition, of one shard that the caller has in mind, in ascending row; None means all columns.
 Read = Callable[[Key, list[str] | None], pa.Table]
+
+
+def decided(read: Read, graph: Graph, plan: SubsetPlan, rows: pa.Table) -> Decisions:
+    """What a subset's filters decide on rows of a shard, from the stored scores and cuts.
+
+    Args:
+        read: of the shard.
+        graph: says which table a score is in.
+        plan: the subset.
+        rows: row, uid_hi and uid_lo of its source, in ascending row.
+
+    Raises:
+        LakeError: a row is missing in a score's table.
+    """
+    keep = with_cuts(plan.keep, read_cuts(read, plan))
+    columns = score_columns(read, graph, columns_of(keep), rows["row"].to_numpy())
+    return decide(keep, Rows(columns, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()))
 
 
 def score_columns(read: Read, graph: Graph, columns: Iterable[str], row: np.ndarray) -> dict[str, pa.Array]:

@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 
 from curation_assets.assets.preview import Preview, preview
-from curation_assets.assets.status import subset_funnels
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project, open_project
 from curation_assets.holdings.state import read_state
+from curation_assets.holdings.status import subset_funnels
 from curation_assets.recipe import check_recipe
 from curation_assets.recipe_override import ParameterChange
 from resources.decode import ImageBytes

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from curation_assets.assets.apply import Applied
-from curation_assets.assets.status import pool_funnel, subset_funnels
 from curation_assets.demo.pool import read_truth
 from curation_assets.demo.report import write_report
 from curation_assets.demo.scoring import UNUSABLE, Caught, score_filters
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State, read_state
+from curation_assets.holdings.status import pool_funnel, subset_funnels
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
 

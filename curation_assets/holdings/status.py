@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.state import State
 from curation_assets.nodes import Node, partitions
-
-from .catalogue import reason_counts
 
 
 @dataclass(frozen=True)

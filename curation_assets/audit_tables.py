@@ -1,0 +1,33 @@
+"""Tables of what was published, and of what was taken down. Their rows are no facts about the pool that a method could read."""
+
+import pyarrow as pa
+
+from .tables import RAW_POOL, UID, Column, Table
+
+_PUBLISHED = (
+    *("key", "text", "url", "image_sha256", "width", "height", "format"),
+    *("tar", "offset_bytes", "image_bytes", "licence"),
+)
+
+DATASET = Table(
+    (
+        Column("dataset_version", pa.int32(), "number of the published version, from 1", bounds=(1, None)),
+        Column("published_at", pa.string(), "UTC, ISO 8601"),
+        Column("published_rows", pa.int64(), "rows of the version", bounds=(0, None)),
+        Column("content_digest", pa.string(), "sha256 over the digests of its uids and columns: equal content, equal digest"),
+        Column("manifest_sha256", pa.string(), "sha256 of manifest.json"),
+        Column("manifest", pa.string(), "manifest.json itself"),
+    ),
+    is_sharded=False,
+)
+
+# The rows of a published version as users read them, ascending by uid.
+MEMBERS = Table(
+    (
+        *UID,
+        Column("pool_shard", pa.string(), "shard that the sample came in"),
+        Column("pool_row", pa.int32(), "its row there"),
+        *(c for c in RAW_POOL.columns if c.name in _PUBLISHED),
+    ),
+    is_sharded=False,
+)

@@ -1,0 +1,59 @@
+"""A second table with the rows and records of a first one at a moment, sharing its files: it stays when the first moves on."""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from shutil import copy2
+
+from deltalake import CommitProperties, DeltaTable
+from deltalake.transaction import AddAction
+
+from curation_assets.errors import LakeError
+
+from .snapshot import RECORD, SHARD, Snapshot, folded
+from .table_layout import CONFIGURATION
+
+
+def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) -> None:
+    """Make a table at `uri` that holds what a snapshot holds, without copying rows where the disk knows hard links.
+
+    Args:
+        snapshot: of a table on a local disk.
+        uri: folder of the new table; nothing may be there.
+        shards: partitions to take; None takes all. A table without shards is taken whole.
+
+    Raises:
+        LakeError: the table is not on a local disk, or there is something at `uri`.
+    """
+    if snapshot.stamp is None:
+        raise LakeError(f"{snapshot.uri} is not on a local disk; only local tables can be frozen")
+    if Path(uri).exists():
+        raise LakeError(f"{uri} exists already; a frozen table is never changed")
+    wanted = [part for part in snapshot.records if part is None or shards is None or part in shards]
+    is_sharded = SHARD in snapshot.schema.names
+    table = DeltaTable.create(
+        uri, schema=snapshot.schema, partition_by=[SHARD] if is_sharded else None, configuration=CONFIGURATION
+    )
+    files = [(part, path) for part in wanted for path in snapshot.files.get(part, [])]
+    empty = [part for part in wanted if part is not None and part not in snapshot.files]
+    record = folded({part: snapshot.records[part] for part in wanted}, empty, restarts=False)
+    table.create_write_transaction(
+        [_linked(Path(snapshot.uri), Path(uri), path, part) for part, path in files],
+        mode="append",
+        schema=snapshot.schema,
+        partition_by=[SHARD] if is_sharded else None,
+        commit_properties=CommitProperties(custom_metadata={RECORD: record}),
+    )
+
+
+def _linked(source: Path, to: Path, path: str, shard: str | None) -> AddAction:
+    """A data file shared with another table, as the log wants it."""
+    (to / path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source / path, to / path)
+    except OSError:  # another disk, or one without links
+        copy2(source / path, to / path)
+    status = (to / path).stat()
+    partition = {} if shard is None else {SHARD: shard}
+    return AddAction(path, status.st_size, partition, int(status.st_mtime * 1000), True, json.dumps({}))
