@@ -12,7 +12,8 @@ from pathlib import Path
 from curation_assets.errors import LakeError
 from resources.delta import Lake
 
-PUBLISHED = "published"
+from .versions import FOLDER
+
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def lake_roots(lake: Lake) -> list[LakeRoot]:
     found: dict[str, list[str]] = {"": []}
     for table in _tables(top):
         parts = table.split("/")
-        is_version = parts[0] == PUBLISHED and len(parts) > 3
+        is_version = parts[0] == FOLDER and len(parts) > 3
         name = "/".join(parts[:3]) if is_version else ""
         found.setdefault(name, []).append("/".join(parts[3:]) if is_version else table)
     names = sorted(found, key=lambda name: (not name, name))

@@ -7,23 +7,27 @@ What depends on each row alone is up to date afterwards; what looks at many rows
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from curation_assets.algorithms.digest import partition_version
+import pyarrow as pa
+
+from curation_assets.algorithms.digest import json_digest, partition_version
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.nodes import Graph
 from curation_assets.scores import all_scores
 from resources.delta import Part
+from resources.snapshot import STAMP
 
 from .partition_cut import REJECTED, CutPartition, cut_partition
 from .pool_cut import POOL, PoolCut
+from .publish import content_digests
 from .tombstones import TABLE as TOMBSTONES
+from .versions import MEMBERS
 
 _FAILED = "takedown"
 # Names of tables whose rows each depend on their own row alone, besides scores of single samples; encoders have labels.
 _ROW_WISE = (POOL, REJECTED, "pool_scores", "perceptual_hashes", "embeddings", "cluster_assignments", "subsets/", "decisions/")
 # Rows that wait in memory for a common commit; a table has one commit unless it is larger.
 _MOST_BYTES = 512 << 20
-_READ_BACK = ("delta_version", "written_at_ms")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Surgery:
                     change = by_place.get((table, shard))
                     mapped = _mapped(record if change is None else change.record, versions)
                     if mapped is not None:
-                        kept = change or Change(table, shard, 0, 0, False, _own(record))
+                        kept = change or Change(table, shard, 0, 0, False, self._own(record))
                         by_place[table, shard] = Change(
                             table, shard, kept.dropped, kept.blanked, kept.has_rows, {**kept.record, "inputs": mapped}
                         )
@@ -100,11 +104,15 @@ class Surgery:
             if cut.rows is None and cut.uid_digest == record.get("uid_digest"):
                 continue
             rows = self.pool.root.lake.snapshot(table).read(shard) if cut.rows is None else cut.rows
-            new = {**_own(record), "uid_digest": cut.uid_digest, "takedown": self.receipt, "rows": len(rows)}
-            new |= {"former_version": record.get("data_version"), "data_version": partition_version(rows, cut.uid_digest)}
+            new = {**self._own(record), "uid_digest": cut.uid_digest, "takedown": self.receipt, "rows": len(rows)}
+            new |= {"former_version": record.get("data_version"), "data_version": _version(table, rows, cut.uid_digest)}
             if cut.is_broken:
                 new[FAILED_CHECKS] = sorted({*_names(record.get(FAILED_CHECKS)), _FAILED})
             yield Change(table, shard, cut.dropped, cut.blanked, cut.rows is not None, new)
+
+    def _own(self, record: Mapping[str, object]) -> dict[str, object]:
+        """A record as it is stored; only a frozen table keeps the stamps of the commit that its rows are from."""
+        return {name: value for name, value in record.items() if name not in STAMP or not self.pool.root.is_live}
 
     def _cut(self, table: str, shard: str | None) -> CutPartition:
         return cut_partition(self.pool, table, shard, self.ticket)
@@ -131,6 +139,10 @@ class Surgery:
         return table.startswith(_ROW_WISE)
 
 
+def _version(table: str, rows: pa.Table, uids: str | None) -> str:
+    return json_digest(content_digests(rows)) if table == MEMBERS else partition_version(rows, uids)
+
+
 def _mapped(record: Mapping[str, object], versions: Mapping[str, tuple[object, object]]) -> dict[str, object] | None:
     """The inputs of a record where some have changed by this removal alone; None if none has."""
     inputs = record.get("inputs")
@@ -138,10 +150,6 @@ def _mapped(record: Mapping[str, object], versions: Mapping[str, tuple[object, o
         return None
     new = {name: versions[name][1] for name, version in inputs.items() if name in versions and versions[name][0] == version}
     return {**inputs, **new} if new else None
-
-
-def _own(record: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in record.items() if name not in _READ_BACK}
 
 
 def _names(value: object) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.tables import TAKEDOWNS
+from curation_assets.audit_tables import TAKEDOWNS
 from resources.delta import Lake, Part
 
 from .masks import Masks, read_masks
