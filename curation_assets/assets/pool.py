@@ -10,6 +10,8 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.algorithms.reason_counts import reason_counts
+from curation_assets.audit.refusal import without_refused
+from curation_assets.audit.tombstones import read_tombstones
 from curation_assets.errors import PoolError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import stored_path
@@ -27,6 +29,7 @@ from resources.webdataset import read_shard
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import accounting, alignment, readable, unique_uid
+from .perceptual_hashes import picture_words
 from .step import Draft, Made, Step
 
 _POOL: Key = ("raw_pool",)
@@ -56,6 +59,9 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
         def make(step: Step) -> list[Made]:
             path = step.state.files.get(str(step.shard))
             contents, fault = (empty_shard(), "") if path is None else _contents(path, settings)
+            if (tombstones := read_tombstones(lake)) is not None:
+                read = _pool_columns(contents, settings, "" if path is None else stored_path(recipe, path))
+                contents = without_refused(contents, tombstones, lambda: picture_words(read, recipe))
             rejected = step.draft(_REJECTED, _rejected_columns(contents))
             accepted = step.draft(_POOL, _pool_columns(contents, settings, "" if path is None else stored_path(recipe, path)))
             reasons = reason_counts(contents.rejected["reason"])

@@ -21,7 +21,7 @@ _FORM = 1
 
 @dataclass
 class Journal:
-    """Args: everything of a request and of what it removes, as plain JSON values.
+    """Everything of a request and of what it removes, as plain JSON values.
 
     Args:
         ticket: of the request.
@@ -32,7 +32,8 @@ class Journal:
         pictures: words of perceptual hashes that are refused from now on.
         captions: texts that only removed rows have.
         urls: URLs that only removed rows have, as they are written.
-        counts: of what is removed, for the receipt.
+        counts: rows of raw_pool that go by why, and what could not be searched.
+        losses: name, partitions, rows and pointers that each table or exported file loses.
         places: file, offset and length in bytes of removed images outside the lake.
         redactions: by published version, positions and leaves of its removed members.
     """
@@ -46,6 +47,7 @@ class Journal:
     captions: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    losses: list[tuple[str, int, int, int]] = field(default_factory=list)
     places: list[tuple[str, int, int]] = field(default_factory=list)
     redactions: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 

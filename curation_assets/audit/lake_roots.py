@@ -15,7 +15,6 @@ from resources.delta import Lake
 from .versions import FOLDER
 
 
-
 @dataclass(frozen=True)
 class LakeRoot:
     """A lake root and its tables.

@@ -43,10 +43,10 @@ def takedown_reason(ticket: str) -> str:
     return f"takedown:{ticket}"
 
 
-def is_copy_of(detail: str, uids: set[str]) -> bool:
-    """Whether a rejected row's detail says that it repeats one of these uids, given as hex digits."""
+def copied_uid(detail: str) -> str | None:
+    """The uid, as hex digits, that a rejected row's detail says it repeats; None if it says something else."""
     found = _DUPLICATE_OF.match(detail)
-    return found is not None and found[1] in uids
+    return None if found is None else found[1]
 
 
 def cut_partition(pool: PoolCut, table: str, shard: str | None, ticket: str) -> CutPartition:
@@ -126,7 +126,7 @@ def _rejected(pool: PoolCut, snapshot: Snapshot, shard: str, ticket: str) -> Cut
     rows, reason = snapshot.read(shard).to_pylist(), takedown_reason(ticket)
     blanked = 0
     for row in rows:
-        if is_copy_of(row["detail"], pool.wanted.uids):
+        if copied_uid(row["detail"]) in pool.wanted.uids:
             row |= {"key": "", "reason": reason, "detail": ""}
             blanked += 1
     known = {row["row"] for row in rows}

@@ -22,13 +22,12 @@ def read_redactions(folder: Path) -> list[Mapping[str, object]]:
     return [json.loads(path.read_bytes()) for path in sorted(paths, key=lambda path: int(path.stem.partition("_")[2]))]
 
 
-def removed_members(root: LakeRoot, uids: set[str], receipt: int) -> list[Removed]:
+def removed_members(root: LakeRoot, uids: set[str]) -> list[Removed]:
     """The members of a version that a takedown removes now, by the positions that they had when it was published.
 
     Args:
         root: of the version.
         uids: hex digits.
-        receipt: of the takedown; positions that it has redacted itself already, before it was interrupted, count too.
     """
     if MEMBERS not in root.tables:
         return []

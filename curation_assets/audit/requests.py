@@ -66,7 +66,10 @@ def read_request(path: Path, *, reason: str, ticket: str, radius: int) -> Reques
         raise ArgumentError("the reason is empty; say in a few words why these samples are removed")
     if not -1 <= radius <= 16:
         raise ArgumentError(f"radius {radius}: give 0 to 16 bits of 64, or -1 for no near twins")
-    return Request(parse_selectors(text, str(path)), reason.strip(), ticket, radius)
+    selectors = parse_selectors(text, str(path))
+    if radius < 0 and any(selector.kind == "phash" for selector in selectors):
+        raise ArgumentError(f"{path} names perceptual hashes, which radius {radius} turns off; give a radius of 0 to 16")
+    return Request(selectors, reason.strip(), ticket, radius)
 
 
 def parse_selectors(text: str, name: str) -> tuple[Selector, ...]:

@@ -61,6 +61,11 @@ class Tombstones:
         """Whether a plain value is refused already."""
         return self.masks.digest(kind, value) in self.receipts
 
+    def ticket(self, kind: str, value: str) -> str | None:
+        """Of the oldest takedown that refuses a plain value; None if none does."""
+        receipt = self.receipts.get(self.masks.digest(kind, value))
+        return None if receipt is None else self.tickets[receipt]
+
     def holds_picture(self, words: np.ndarray, radius: int) -> bool:
         """Whether a picture of these words, int64 of shape (10,) or (1,), is refused already up to a radius."""
         return any(
@@ -116,9 +121,7 @@ def write_tombstones(lake: Lake, stones: Stones, ticket: str, receipt: int) -> N
     before = lake.read(TABLE) if lake.exists(TABLE) else schema.empty_table()
     own = {"radius": None, "ticket": ticket, "receipt": receipt, "digest": None, "masked_hash": None, "masked_detail": None}
     rows = [
-        {**own, "kind": kind, "digest": masks.digest(kind, value)}
-        for kind, values in stones.values.items()
-        for value in values
+        {**own, "kind": kind, "digest": masks.digest(kind, value)} for kind, values in stones.values.items() for value in values
     ]
     for words in stones.pictures:
         for row in masks.masked(words):
