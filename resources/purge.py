@@ -27,8 +27,8 @@ class Purged:
 def purge_table(path: Path) -> Purged:
     """Leave a table with the files of its newest version and statistics of those alone.
 
-    Older versions can no longer be read; the commits, with what they recorded, stay. May be interrupted and repeated. Nobody may
-    write to the table meanwhile.
+    Older versions can no longer be read; the commits, with what they recorded, stay. May be interrupted and repeated.
+    Nobody may write to the table meanwhile.
 
     Raises:
         LakeError: other tables lie below this one's folder, whose files would be taken for its leftovers.

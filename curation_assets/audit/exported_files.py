@@ -14,7 +14,7 @@ _PAIRS = np.dtype([("f0", "<u8"), ("f1", "<u8")])
 
 
 def exported_files(root: Path, skip: Collection[Path]) -> Iterator[Path]:
-    """Files below a lake's folder that could name uids and belong to no table: `.npy` of pairs, `.parquet` with a column `uid`."""
+    """Files below a lake's folder that could name uids and belong to no table: `.npy`, and `.parquet`."""
     for folder, inner, names in os.walk(root):
         if "_delta_log" in inner:
             inner[:] = [name for name in inner if "=" not in name and name != "_delta_log"]

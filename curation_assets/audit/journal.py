@@ -84,8 +84,8 @@ def read_journal(root: str) -> Journal | None:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(
-            f"{path} is damaged ({error}), so the takedown that it belongs to cannot be finished; move it away and ask for that "
-            "takedown again"
+            f"{path} is damaged ({error}), so the takedown that it belongs to cannot be finished; move it "
+            "away and ask for that takedown again"
         ) from error
 
 

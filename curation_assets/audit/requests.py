@@ -1,4 +1,4 @@
-"""What a takedown asks for: a file of selectors, one a line, each a uid, an image's sha256, a URL, a domain or a perceptual hash."""
+"""What a takedown asks for: a file of selectors, one a line: uid, sha256 of an image, URL, domain or perceptual hash."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ def parse_selectors(text: str, name: str) -> tuple[Selector, ...]:
     """The selectors of a request's text; empty lines and lines that begin with # are skipped.
 
     Raises:
-        ArgumentError: lines that are no selector, all of them by number; or no selector at all. The message calls the text `name`.
+        ArgumentError: lines that are no selector, all of them by number; or no selector at all. `name` is the text's name.
     """
     found: dict[tuple[str, str], Selector] = {}
     faults = []
@@ -152,6 +152,6 @@ _VALUES: Mapping[str, Callable[[str], str]] = {
     "domain": _domain,
 }
 _FORMS = (
-    "a line is a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), a URL (with ://) or a domain such as "
-    f"example.org; or says which with {', '.join(f'{kind}:' for kind in KINDS)} before it"
+    "a line is a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), a URL (with ://) or a domain such "
+    f"as example.org; or says which with {', '.join(f'{kind}:' for kind in KINDS)} before it"
 )

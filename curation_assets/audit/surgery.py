@@ -32,7 +32,7 @@ _MOST_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one partition: rows lost, pointers lost, and its record afterwards. `has_rows`: its rows are rewritten."""
+    """What happens to one partition: rows and pointers lost, whether rows are rewritten, and its record afterwards."""
 
     table: str
     shard: str | None

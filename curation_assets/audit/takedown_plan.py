@@ -27,7 +27,7 @@ from .victims import Found, Search
 
 @dataclass(frozen=True)
 class TableLoss:
-    """What a table, or an exported file, loses in so many partitions: rows (negative: it gains them), and pointers to others."""
+    """What a table, or an exported file, loses in so many partitions: rows (negative if it gains some), and pointers."""
 
     name: str
     partitions: int
