@@ -400,7 +400,7 @@ def finished(origin: Project, pool: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize(("step", "call", "is_done"), [
     ("write_tombstones", 1, True), ("Lake.write", 9, True), ("purge_table", 3, False), ("write_receipt", 1, True),
     *(pytest.param(step, 1, is_done, marks=pytest.mark.slow) for step in STEPS for is_done in (False, True)),
-    *(pytest.param(step, call, True, marks=pytest.mark.slow) for step in ("Lake.write", "purge_table") for call in range(2, 30, 3)),
+    *(pytest.param(s, call, True, marks=pytest.mark.slow) for s in ("Lake.write", "purge_table") for call in range(2, 30, 3)),
 ])  # fmt: skip
 def test_a_killed_takedown_is_finished_by_the_next_one(
     step: str, call: int, *, is_done: bool, project: Project, finished: dict[str, object], monkeypatch: pytest.MonkeyPatch
