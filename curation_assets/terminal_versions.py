@@ -1,66 +1,65 @@
 """How the command line shows published versions, proofs and removals."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from .algorithms.inert import inert
-from .terminal import err, out, table
+from .terminal import out
 
 if TYPE_CHECKING:
-    from .audit.takedown_plan import Takedown
+    from .audit.findings import Verified
+    from .audit.versions import Version
 
-_MOST_LINES = 20
-_CAVEATS = {
-    "unhashed": "named rows have a picture that cannot be read, so near twins of it were not looked for",
-    "unsearched": "rows are in shards without perceptual hashes and were not searched for near twins; "
-    "a score that reads perceptual_hashes makes them",
-}
+_LISTED = 50
 
 
-def print_takedown(found: "Takedown", *, is_dry_run: bool) -> None:
-    """What left which table, what could not be searched, what is left for the owner to do, and what the proof says."""
-    if found.is_empty:
-        out.print(f"{escape(found.ticket)}: nothing left to remove")
+def published_fields(version: "Version", is_new: bool, note: str) -> dict[str, object]:
+    """A publication as one JSON object."""
+    names = ("rows", "content_digest", "published_at", "note", "licences")
+    fields = {name: version.manifest.get(name) for name in names}
+    return {
+        "version": version.name,
+        "is_new": is_new,
+        "path": str(version.folder),
+        **fields,
+        "is_note_kept": is_new or not note,
+    }
+
+
+def print_published(version: "Version", is_new: bool, note: str) -> None:
+    """The version, where it lies, and whether it is new."""
+    rows = f"{int(str(version.manifest['rows'])):,} rows, content {version.manifest['content_digest']}"
+    if is_new:
+        out.print(f"[green]published[/] [bold]{version.name}[/]: {rows}\n{escape(str(version.folder))}")
         return
-    shown = table("table or file", "partitions", "rows", "pointers")
-    for loss in found.losses:
-        shown.add_row(
-            escape(inert(loss.name)), f"{loss.partitions:,}", f"{-loss.rows:+,}" if loss.rows else "", f"{loss.pointers or ''}"
-        )
-    out.print(shown)
-    named = {**found.counts}
-    caveats = [f"{named.pop(name):,} {text}" for name, text in _CAVEATS.items() if found.counts.get(name)]
-    refused = named.pop("new_refusals", 0)
-    rows = ", ".join(f"{count:,} {why}" for why, count in named.items() if count) or "none"
-    out.print(f"rows of raw_pool, published versions included: {rows}; {refused:,} values and pictures newly refused")
-    for line in caveats:
-        out.print(f"[yellow]{escape(line)}[/]")
-    _print_places(found)
-    _print_proof(found, is_dry_run=is_dry_run)
+    out.print(f"unchanged: [bold]{version.name}[/] has this content already: {rows}; no new version")
+    if note:
+        out.print("the note was not kept: notes belong to new versions")
 
 
-def _print_places(found: "Takedown") -> None:
-    """Where the bytes of the images lie; these files belong to somebody, and the lake only points into them."""
-    if not found.places:
-        return
-    out.print("\nstill in the pool's own files, for their owner to delete (file, offset, bytes):")
-    for file, offset, length in found.places[:_MOST_LINES]:
-        out.print(f"  {escape(inert(file))}  {offset}  {length}")
-    if len(found.places) > _MOST_LINES:
-        out.print(f"  and {len(found.places) - _MOST_LINES:,} more; --json lists all")
+def verified_fields(found: "Verified") -> dict[str, object]:
+    """A proof as one JSON object."""
+    return {**asdict(found), "is_sound": found.is_sound}
 
 
-def _print_proof(found: "Takedown", *, is_dry_run: bool) -> None:
-    if is_dry_run:
-        out.print("\nnothing was written; without --dry-run all this goes")
-        return
-    for hit in found.hits[:_MOST_LINES]:
-        err.print(f"[red]still found[/]  {hit.kind} number {hit.index + 1} in {escape(inert(str(hit.path)))}")
-    if not found.is_finished:
-        err.print("[red]not finished[/]: delete what is named above from these files, then run the same command again")
-        return
-    proof = "nothing of it was found" if not found.hits else "captions or URLs were found, see above"
-    out.print(
-        f"\nreceipt {found.receipt}: {found.proved_files:,} files searched, {proof}; curate apply makes what is out of date"
-    )
+def print_verified(found: "Verified") -> None:
+    """What was checked, and what is wrong with its place."""
+    if found.redactions:
+        out.print(f"less what was taken down since: receipts {escape(', '.join(found.redactions))}")
+    for subset in found.rebuilt:
+        out.print(f"decided again: {escape(subset)}")
+    for subset, reason in found.not_rebuildable.items():
+        out.print(f"[yellow]not decided again[/] {escape(subset)}: {escape(inert(reason, longest=400))}")
+    for one in found.findings[:_LISTED]:
+        sides = (inert(one.expected, longest=400), inert(one.found, longest=400))
+        out.print(f"[red]{escape(inert(one.what))}[/]: {escape(inert(one.where, longest=400))}")
+        out.print(f"    expected {escape(sides[0])}\n    found    {escape(sides[1])}")
+    if len(found.findings) > _LISTED:
+        out.print(f"... and {len(found.findings) - _LISTED:,} more; --json lists all")
+    count = f"{found.partitions:,} partitions of frozen tables and {found.rows:,} members"
+    if found.is_sound:
+        out.print(f"[green]sound[/] [bold]{escape(found.version)}[/]: {count} are as they were published")
+    else:
+        out.print(f"[red]broken[/] [bold]{escape(found.version)}[/]: {len(found.findings):,} findings in {count}")

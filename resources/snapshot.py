@@ -83,7 +83,10 @@ class Snapshot:
         schema = pa.schema([self.schema.field(name) for name in columns])
         if self.stamp is not None:
             # Not through deltalake's own filesystem: with it a finished process can abort at exit (seen in 18 of 40 runs).
-            return pq.ParquetFile(Path(self.uri) / path).read(columns=columns).cast(schema)
+            try:
+                return pq.ParquetFile(Path(self.uri) / path).read(columns=columns).cast(schema)
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise LakeError(f"cannot read {Path(self.uri) / path}: {error}; materialize it again") from error
         opened = self.table.to_pyarrow_dataset()
         fragment = next(f for f in opened.get_fragments() if f.path.endswith(path))
         return fragment.to_table(columns=columns).cast(schema)
@@ -122,7 +125,7 @@ def find_version(snapshot: Snapshot, shard: str, having: tuple[str, object]) -> 
     """Newest version of a table that wrote a shard with a record in which a field has a value; None if there was none."""
     name, value = having
     for commit in snapshot.table.history():
-        found = _unfolded(commit).get(shard)
+        found = unfolded(commit).get(shard)
         if found is not None and found.get(name) == value:
             return int(commit["version"])
     return None
@@ -159,7 +162,8 @@ def _files(table: DeltaTable) -> dict[str | None, list[str]]:
     return files
 
 
-def _unfolded(commit: Mapping[str, object]) -> Records:
+def unfolded(commit: Mapping[str, object]) -> Records:
+    """Records of the partitions that a commit wrote; the inverse of `folded`."""
     kept = commit.get(RECORD)
     if not isinstance(kept, dict) or "partitions" not in kept:
         return {}
@@ -188,7 +192,7 @@ def _newest(commits: list[dict[str, object]]) -> tuple[Records, bool]:
     """Newest record of each partition in commits, newest first, and whether the table began anew among them."""
     found: Records = {}
     for commit in commits:
-        found = {**_unfolded(commit), **found}
+        found = {**unfolded(commit), **found}
         kept = commit.get(RECORD)
         if isinstance(kept, dict) and kept.get("restarts"):
             return found, True

@@ -17,7 +17,7 @@ from tests.small_project import SUBSETS, make_project, run_apply
 # Near twins need perceptual hashes, and centroids that are fitted again follow the rows that are there.
 TAKEN = {**SUBSETS, "distinct": {"keep": [{"phash_distance": {"min": 5}}]}}
 SECTIONS = {"clusters": {"policy": "always"}}
-NOWHERE = Outside(lambda: [], lambda uids, needles: 0)
+NOWHERE = Outside(lambda: [], lambda uids, needles: (0, ""))
 
 
 def project_over(folder: Path, pool: Path) -> Project:

@@ -343,7 +343,7 @@ def test_what_stands_in_its_way_is_said(fault: str, project: Project, tmp_path: 
             take_down(project, asked, NOWHERE, print)
     elif fault == "run":
         with pytest.raises(LakeError, match=r"the runs r1 may be writing to .*; wait for them, or end them first"):
-            take_down(project, asked, Outside(lambda: ["r1"], lambda u, n: 0), print)
+            take_down(project, asked, Outside(lambda: ["r1"], lambda u, n: (0, "")), print)
     elif fault == "url":
         remote = Project(project.recipe, project.graph, Lake(root="s3://bucket/lake"))
         with pytest.raises(LakeError, match="only taken down from a lake in a folder; s3://bucket/lake is none"):
