@@ -56,8 +56,8 @@ def takedown(
     request: Annotated[
         Path,
         typer.Argument(
-            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), a "
-            "URL, or a domain with all that is below it; lines that begin with # are comments."
+            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), "
+            "a URL, or a domain with all that is below it; lines that begin with # are comments."
         ),
     ],
     *,

@@ -19,6 +19,7 @@ from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import read_receipts
 from curation_assets.audit.takedown import preview_takedown, take_down
 from curation_assets.audit.takedown_steps import Outside
+from curation_assets.audit.verify import verify
 from curation_assets.audit.versions import leaves_digest, open_version, uid_leaves
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
@@ -251,6 +252,7 @@ def test_a_published_version_loses_its_members_and_can_still_be_proved(project: 
     remaining = iter(uid_leaves(left["uid_hi"].to_numpy(), left["uid_lo"].to_numpy()))
     whole = [leaves[i] if i in leaves else next(remaining) for i in range(len(members))]
     assert leaves_digest(whole) == version.manifest["uid_digest"]
+    assert verify(project, version, True).findings == []
     after = {r["uid_hi"] for r in frozen.lake.read("decisions/aligned").to_pylist() if r["is_kept"]}
     assert after == kept_before - (set(members["uid_hi"].to_pylist()) - set(left["uid_hi"].to_pylist()))
 
@@ -269,6 +271,7 @@ def test_the_cut_of_a_published_version_means_the_same_rows_without_its_last_one
     last, now = (number(cut["cut_uid_hi"], cut["cut_uid_lo"]) for cut in (before, after))
     left = [number(r["uid_hi"], r["uid_lo"]) for r in lake.read("raw_pool").to_pylist()]
     assert now == max(uid for uid in left if uid < last)
+    assert verify(project, version, True).findings == []
 
 
 def test_exports_in_the_lake_lose_the_uids(project: Project):
