@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from curation_assets.audit.publish import publish
+from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.audit.which import which
 from curation_assets.audit.why import why, why_each
 from curation_assets.demo.pool import generate_pool
@@ -187,6 +188,19 @@ def test_what_is_nowhere_is_a_plain_answer(asked: Project) -> None:
     assert not why(asked, "99999/nothing", "mixed").found
 
 
+def test_what_was_taken_down_names_the_ticket(asked: Project, tmp_path: Path) -> None:
+    shutil.copytree(asked.lake.root, tmp_path / "lake")
+    content = {**asked.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(tmp_path / "lake")}
+    copy = open_project(check_recipe(content, asked.recipe.path))
+    values = {"uid": ["a" * 32], "sha256": ["b" * 64], "domain": ["gone.example"]}
+    write_tombstones(copy.lake, Stones(values, (), 0), "T-7", 1)
+    for text, kind in (("A" * 32, "uid"), ("b" * 64, "sha256"), ("https://img.gone.example/x.jpg", "domain")):
+        answer = why(copy, text, "mixed")
+        assert (answer.found, [(gone.kind, gone.ticket) for gone in answer.taken_down]) == (True, [(kind, "T-7")])
+    assert not why(copy, "c" * 32, "mixed").found
+    assert not why(copy, "a" * 32, "mixed@1").found  # answers of a version do not look at the live lake
+
+
 @pytest.mark.parametrize("text", ["", "f00", "0" * 31, "g" * 32, "é" * 32, "://", "a\x1b[31m/", "/key", "٣" * 32])
 def test_names_that_mean_nothing_are_refused(asked: Project, text: str) -> None:
     with pytest.raises(ArgumentError, match=r"names no sample; accepted forms: a uid \(32 hex digits\), the sha256"):
@@ -338,7 +352,7 @@ def recaption(path: Path, key: str, caption: str) -> None:
 
 
 KEYS = {
-    "": "schema asked kind subset version found searched samples rejected",
+    "": "schema asked kind subset version found searched samples rejected taken_down",
     "rejected": "shard row key reason detail offset_bytes",
     "searched": "shards rows rejected_rows",
     "samples": "uid is_member dropped_in dropped_by never_reached summary sample revisions encoders scores clusters neighbours "
