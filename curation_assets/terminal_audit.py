@@ -11,8 +11,9 @@ from .terminal import out, table
 if TYPE_CHECKING:
     from .audit.contains import Contains
     from .audit.diff import Diff, Sample
+    from .lineage.answer import Why
     from .lineage.holders import Holder, Which
-    from .lineage.story import Story, SubsetVerdict, Why
+    from .lineage.story import Story, SubsetVerdict
     from .lineage.verdicts import ConditionVerdict, Verdict
 
 _COLOURS = {"holds": "green", "fails": "red", "unmeasured": "yellow"}
@@ -30,6 +31,8 @@ def print_why(found: "Why") -> None:
     if not found.found:
         counts = f"{found.searched.rows:,} rows of {found.searched.shards:,} shards"
         out.print(f"{shown(found.asked)} is nowhere in {counts}, nor among {found.searched.rejected_rows:,} rejected samples")
+    for gone in found.taken_down:
+        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} is refused, ticket {shown(gone.ticket)}")
     for story in found.samples:
         _print_story(story)
     for row in found.rejected:

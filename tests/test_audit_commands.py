@@ -28,6 +28,13 @@ def curate(project: Project, *arguments: str) -> tuple[int, str]:
     return ran.exit_code, ran.stdout
 
 
+@pytest.mark.parametrize("command", ["why", "which", "contains"])
+def test_help_has_an_example(command: str) -> None:
+    ran = CliRunner().invoke(app, [command, "--help"])
+    assert ran.exit_code == 0
+    assert f"Example: curate {command}" in ran.stdout
+
+
 def test_why_prints_what_the_function_answers(asked: Project) -> None:
     uid = joined(asked.lake.root)["uid"][3]
     for reference in ("mixed", "mixed@1"):

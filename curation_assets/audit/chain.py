@@ -137,12 +137,9 @@ def _ledger(row: dict[str, object]) -> LedgerRow:
     return LedgerRow(bool(row["is_kept"]), text["filter"], text["column"], text["comparison"], value, threshold)
 
 
-def _plain(value: object) -> float | str | None:
+def _plain(value: float | bool | str | None) -> float | str | None:
     """A value as the ledger keeps it: a finite number or a text."""
-    if value is None or isinstance(value, str):
-        return value
-    number = finite(float(str(value))) if isinstance(value, str) else finite(float(value))
-    return number
+    return value if value is None or isinstance(value, str) else finite(float(value))
 
 
 def _shown(row: LedgerRow) -> str:

@@ -7,11 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation_assets.algorithms.web_address import host_and_path
-from curation_assets.lineage.story import Rejection
+from curation_assets.lineage.answer import Rejection, TakenDown
 from curation_assets.tables import Key
+from resources.delta import Lake
 
 from .asked import DOMAIN, KEY, SHA256, UID, URL, Asked
+from .requests import domains_of, url_form
 from .stored_rows import POOL, Place, StoredRows
+from .tombstones import read_tombstones
 
 _REJECTED: Key = ("rejected_samples",)
 
@@ -56,6 +59,20 @@ def find_rejected(stored: StoredRows, asked: Asked) -> tuple[list[Rejection], in
         meant = pc.equal(table["key"], key) if by_key else pc.match_substring(table["detail"], asked.text, ignore_case=True)
         found += [_rejection(shard, row) for row in table.filter(pa.array(_true(meant))).to_pylist()]
     return found, count
+
+
+def find_takedowns(lake: Lake, asked: Asked) -> list[TakenDown]:
+    """Takedowns of a lake that refuse what is asked; a published version keeps none of its own.
+
+    Raises:
+        LakeError: the lake has tombstones, and their salt is gone.
+    """
+    values = [(asked.kind, asked.text)] if asked.kind in (UID, SHA256) else []
+    if asked.kind == URL:
+        values = [(URL, url_form(asked.text)), *((DOMAIN, domain) for domain in domains_of(asked.text))]
+    tombstones = read_tombstones(lake) if values else None
+    found = [] if tombstones is None else [(kind, tombstones.ticket(kind, value)) for kind, value in values]
+    return [TakenDown(kind, ticket) for kind, ticket in found if ticket is not None]
 
 
 def _has_rejected(stored: StoredRows) -> bool:

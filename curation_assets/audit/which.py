@@ -1,7 +1,6 @@
 """Which live subsets and published versions hold a sample, or everything of a URL, domain, image or file."""
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +27,7 @@ SCHEMA = 1
 _FEATURES: tuple[Key, ...] = (("perceptual_hashes",), ("embeddings",))
 _IDENTITY = ["uid_hi", "uid_lo", "pool_shard", "pool_row"]
 Sample = tuple[str, str]  # uid and shard
-_THREADS = min(8, os.cpu_count() or 1)
+_THREADS = 8  # mostly waiting for the disk
 
 
 def which(project: Project, asked: str, *, is_near: bool = False, image_vector: ImageVector | None = None) -> Which:
@@ -47,16 +46,17 @@ def which(project: Project, asked: str, *, is_near: bool = False, image_vector: 
     meant = samples_asked(asked)
     if is_near and meant.kind != FILE:
         raise ArgumentError(f"--near compares pictures; {asked!r} is no file but a {meant.kind}")
-    search = _Search(project)
+    search = _Search(project, _FEATURES if meant.kind == FILE else ())
     return search.answer(asked, meant, is_near, image_vector)
 
 
 class _Search:
     """One question to the live pool, its subsets, and all published versions."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, features: tuple[Key, ...]) -> None:
+        """Args: the project, and what a file is compared with."""
         self._subsets = [plan.name for plan in project.recipe.subsets]
-        keys = [POOL, *(("subsets", name) for name in self._subsets), *(k for k in _FEATURES if k in project.graph)]
+        keys = [POOL, *(("subsets", name) for name in self._subsets), *(k for k in features if k in project.graph)]
         self._versions = versions(project)
         lakes = [(project.lake, project.graph[key].name) for key in keys]
         lakes += [(_lake(str(version.folder)), MEMBERS) for version in self._versions]

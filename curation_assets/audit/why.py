@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from curation_assets.algorithms.labels import labelled
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
+from curation_assets.lineage.answer import Searched, Why
 from curation_assets.lineage.story import (
     ClusterFacts,
     EncoderFacts,
     Finding,
     SampleFacts,
     ScoreValue,
-    Searched,
     Story,
     SubsetVerdict,
     TableRead,
     Twin,
     Use,
-    Why,
 )
 from curation_assets.lineage.verdicts import conditions_of, finite
 from curation_assets.nodes import Node
@@ -29,7 +28,7 @@ from curation_assets.tables import Key
 from .asked import Asked, sample_asked, uid_text
 from .chain import Sample, chain_verdicts
 from .neighbours import NeighboursOf
-from .places import find_places, find_rejected
+from .places import find_places, find_rejected, find_takedowns
 from .revisions import Revisions
 from .stored_rows import POOL, UIDS, Place, StoredRows
 from .versions import find_version, open_version, parse_reference, stored_state
@@ -104,8 +103,19 @@ class _Teller:
         samples = tuple(self._story(place) for place in find_places(stored, asked))
         rejected, looked_at = find_rejected(stored, asked)
         rows = sum(int(str(stored.state.records[POOL][shard]["rows"])) for shard in stored.shards)
-        searched, found = Searched(len(stored.shards), rows, looked_at), bool(samples or rejected)
-        return Why(SCHEMA, text, asked.kind, self._subset[1], number, found, searched, samples, tuple(rejected))
+        gone = tuple(find_takedowns(stored.state.project.lake, asked))
+        return Why(
+            schema=SCHEMA,
+            asked=text,
+            kind=asked.kind,
+            subset=self._subset[1],
+            version=number,
+            found=bool(samples or rejected or gone),
+            searched=Searched(len(stored.shards), rows, looked_at),
+            samples=samples,
+            rejected=tuple(rejected),
+            taken_down=gone,
+        )
 
     def _story(self, place: Place) -> Story:
         row = self._stored.row(POOL, place) or {}

@@ -211,39 +211,3 @@ class Story:
     verdicts: tuple[SubsetVerdict, ...]
     findings: tuple[Finding, ...]
     tables: tuple[TableRead, ...]
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """A sample of the source that is not in the pool, or not in it again."""
-
-    shard: str
-    row: int
-    key: str
-    reason: str
-    detail: str
-    offset_bytes: int | None
-
-
-@dataclass(frozen=True)
-class Searched:
-    """Where it was looked for."""
-
-    shards: int
-    rows: int
-    rejected_rows: int
-
-
-@dataclass(frozen=True)
-class Why:
-    """The answer of `why`; `schema` is raised when a field changes its meaning."""
-
-    schema: int
-    asked: str
-    kind: str
-    subset: str
-    version: int | None
-    found: bool
-    searched: Searched
-    samples: tuple[Story, ...]
-    rejected: tuple[Rejection, ...]

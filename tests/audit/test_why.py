@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from curation_assets.audit.publish import publish
+from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.audit.which import which
 from curation_assets.audit.why import why, why_each
 from curation_assets.demo.pool import generate_pool
@@ -43,12 +44,12 @@ def agree(story: Story, row: dict[str, object], expected: dict[str, tuple[bool |
     return wrong + ([] if story.uid == row["uid"] else ["uid"])
 
 
-def compare(project: Project, rows: pl.DataFrame, chosen: list[int]) -> None:
-    """Every subset's stories of the chosen rows, and what holds them, against the second opinion."""
+def compare(project: Project, rows: pl.DataFrame, chosen: list[int], subsets: Sequence[str] = tuple(ASKED)) -> None:
+    """The stories of the chosen rows, as seen from subsets, against the second opinion."""
     expected, records = decided(rows), rows.to_dicts()
     uids = [records[i]["uid"] for i in chosen]
     wrong: list[object] = []
-    for subset in ASKED:
+    for subset in subsets:
         for i, answer in zip(chosen, why_each(project, uids, subset, neighbours=3), strict=True):
             story = next(
                 s for s in answer.samples if (s.sample.shard, s.sample.row) == (records[i]["shard"], records[i]["row"])
@@ -80,7 +81,9 @@ def test_real_samples_agree_with_raw_tables(real_pool: Path, tmp_path: Path) -> 
     expected = decided(rows)
     is_member = np.array([bool(is_kept) for is_kept, _ in expected["mixed"]])
     chosen = [int(i) for part in (is_member, ~is_member) for i in rng.permutation(np.flatnonzero(part))[:1000]]
-    compare(project, rows, chosen)
+    assert len(chosen) > 1500
+    compare(project, rows, chosen, ["mixed"])
+    compare(project, rows, chosen[::8], ["basic", "aligned"])
     members = {(row["pool_shard"], row["pool_row"]) for row in raw(str(version.folder), "members").to_dicts()}
     wrong = []
     for i in chosen:
@@ -185,6 +188,19 @@ def test_what_is_nowhere_is_a_plain_answer(asked: Project) -> None:
     assert answer.rejected == ()
     assert dataclasses.asdict(answer.searched) == {"shards": 2, "rows": len(pool), "rejected_rows": len(rejected)}
     assert not why(asked, "99999/nothing", "mixed").found
+
+
+def test_what_was_taken_down_names_the_ticket(asked: Project, tmp_path: Path) -> None:
+    shutil.copytree(asked.lake.root, tmp_path / "lake")
+    content = {**asked.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(tmp_path / "lake")}
+    copy = open_project(check_recipe(content, asked.recipe.path))
+    values = {"uid": ["a" * 32], "sha256": ["b" * 64], "domain": ["gone.example"]}
+    write_tombstones(copy.lake, Stones(values, (), 0), "T-7", 1)
+    for text, kind in (("A" * 32, "uid"), ("b" * 64, "sha256"), ("https://img.gone.example/x.jpg", "domain")):
+        answer = why(copy, text, "mixed")
+        assert (answer.found, [(gone.kind, gone.ticket) for gone in answer.taken_down]) == (True, [(kind, "T-7")])
+    assert not why(copy, "c" * 32, "mixed").found
+    assert not why(copy, "a" * 32, "mixed@1").found  # answers of a version do not look at the live lake
 
 
 @pytest.mark.parametrize("text", ["", "f00", "0" * 31, "g" * 32, "é" * 32, "://", "a\x1b[31m/", "/key", "٣" * 32])
@@ -338,7 +354,7 @@ def recaption(path: Path, key: str, caption: str) -> None:
 
 
 KEYS = {
-    "": "schema asked kind subset version found searched samples rejected",
+    "": "schema asked kind subset version found searched samples rejected taken_down",
     "rejected": "shard row key reason detail offset_bytes",
     "searched": "shards rows rejected_rows",
     "samples": "uid is_member dropped_in dropped_by never_reached summary sample revisions encoders scores clusters neighbours "
