@@ -18,7 +18,7 @@ from resources import dagster_events
 from resources.byte_scan import Needle, scan
 from resources.dagster_events import redact_events
 from resources.event_redaction import REMOVED, REMOVED_TAG, Redactor
-from tests.small_project import make_project, run_apply
+from tests.small_project import SUBSETS, make_project, run_apply
 
 KEY = dg.AssetKey(["subsets", "basic"])
 CAPTION = 'A "müde" Katze\nam <b>日本</b> Tor'
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str
     """A DAGSTER_HOME in which a project was materialized, and uid and caption of a sample shown there and of all others."""
     home, drawn = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("small")
     generate_pool(drawn, shards=2, samples_per_shard=24, seed=1)
-    project = make_project(tmp_path_factory.mktemp("project"), drawn / "pool" / "*.tar")
+    project = make_project(tmp_path_factory.mktemp("project"), drawn / "pool" / "*.tar", {"basic": SUBSETS["basic"]})
     with dg.DagsterInstance.from_config(str(home)) as instance:
         run_apply(project, instance)
         shown = set(str([metadata(m) for m in materializations(instance, KEY)]).split("'"))
@@ -53,11 +53,20 @@ def sample(made: tuple[Path, list[tuple[str, str]]]) -> tuple[str, Needle]:
     return uid, Needle("text", caption.encode())
 
 
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose databases have tables and no rows, which takes Dagster a second."""
+    home = tmp_path_factory.mktemp("empty")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        report(instance, {})
+        instance.wipe_assets([dg.AssetKey("asset")])
+    return home
+
+
 @pytest.fixture
-def small_home(tmp_path: Path) -> Iterator[tuple[Path, dg.DagsterInstance]]:
+def small_home(empty_home: Path, tmp_path: Path) -> Iterator[tuple[Path, dg.DagsterInstance]]:
     """A home without runs, and its instance, open."""
-    home = tmp_path / "small"
-    home.mkdir()
+    home = Path(shutil.copytree(empty_home, tmp_path / "small"))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield home, instance
 
