@@ -1,6 +1,7 @@
 """The command `curate takedown` as a user types it: what it prints, what it exits with, and runs that hold it back."""
 
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -19,14 +20,25 @@ from tests.small_project import make_project, run_apply
 NOTHING = dg.GraphDefinition(name="nothing").to_job()
 
 
-@pytest.fixture
-def project(drawn_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Made with a Dagster home of its own, so that events tell of it."""
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    made = make_project(tmp_path / "project", drawn_pool / "pool" / "00000.tar", {"all": {"keep": ["english_caption"]}})
-    with project_instance(made.recipe.folder) as instance:
-        assert not run_apply(made, instance, settings=Settings(select=["subsets/*"])).failed
+@pytest.fixture(scope="module")
+def origin(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Made with a Dagster home of its own, so that events tell of it; copied, never changed."""
+    folder = tmp_path_factory.mktemp("origin")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(folder / "home"))
+        made = make_project(folder / "project", drawn_pool / "pool" / "00000.tar", {"all": {"keep": ["english_caption"]}})
+        with project_instance(made.recipe.folder) as instance:
+            assert not run_apply(made, instance, settings=Settings(select=["subsets/*"])).failed
     return made
+
+
+@pytest.fixture
+def project(origin: Project, drawn_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    shutil.copytree(origin.recipe.folder.parent / "home", tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    copy = make_project(tmp_path / "project", drawn_pool / "pool" / "00000.tar", {"all": {"keep": ["english_caption"]}})
+    shutil.copytree(origin.lake.root, copy.lake.root)
+    return copy
 
 
 def curate(project: Project, *arguments: str) -> Result:
