@@ -5,6 +5,8 @@ raw_pool last, then old files, then the proof is made, then the receipt written.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
@@ -27,7 +29,7 @@ def preview_takedown(project: Project, request: Request) -> Takedown:
         raise LakeError(
             f"a takedown of {project.lake.root} was interrupted; run curate takedown without --dry-run to finish it"
         )
-    return look(project, roots, request)[1]
+    return look(project, roots, request).seen
 
 
 def take_down(project: Project, request: Request, outside: Outside, report: Callable[[str], None]) -> Sequence[Takedown]:
@@ -46,7 +48,9 @@ def take_down(project: Project, request: Request, outside: Outside, report: Call
         LakeError: the lake is no folder, something is writing to it, or files of it are missing.
     """
     lake_roots(project.lake)
-    with project.lake.lock("apply", wait=False):
+    with project.lake.lock("apply", wait=False), ExitStack() as publications:
+        for name in _publications(project):
+            publications.enter_context(project.lake.lock(name, wait=False))
         if running := list(outside.live_runs()):
             raise LakeError(
                 f"the runs {', '.join(running[:5])} may be writing to {project.lake.root}; wait for them, or end them first"
@@ -58,8 +62,14 @@ def take_down(project: Project, request: Request, outside: Outside, report: Call
             done.append(finish(project, pending, outside, report))
             if not done[-1].is_finished:
                 return done
-        journal, seen = look(project, lake_roots(project.lake), request)
-        if journal is None:
-            return [*done, seen]
-        write_journal(project.lake.root, journal)
-        return [*done, finish(project, journal, outside, report)]
+        found = look(project, lake_roots(project.lake), request)
+        if found.journal is None:
+            return [*done, found.seen]
+        write_journal(project.lake.root, found.journal)
+        return [*done, finish(project, found.journal, outside, report, found.cuts)]
+
+
+def _publications(project: Project) -> list[str]:
+    """Locks of all that may be published: a version that is being made would take along what is being removed."""
+    known = {path.name for path in (Path(project.lake.root) / "_locks").glob("publish-*")}
+    return sorted(known | {f"publish-{plan.name}" for plan in project.recipe.subsets})

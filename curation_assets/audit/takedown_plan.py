@@ -67,25 +67,33 @@ class Takedown:
         return not self.losses and not self.counts.get("new_refusals")
 
 
-def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> tuple[Journal | None, Takedown]:
-    """The journal of what a request comes to, None if nothing is left to do, and the same for people."""
+Cut = tuple[Surgery, list[Change]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a request comes to: the journal, None if nothing is left to do; the same for people; and what changes where."""
+
+    journal: Journal | None
+    seen: Takedown
+    cuts: Sequence[Cut]
+
+
+def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> Look:
+    """What a request comes to."""
     values, receipt = by_kind(request.selectors), next_number(Path(project.lake.root))
     wanted = Wanted(*(set(values[kind]) for kind in ("uid", "sha256", "url", "domain")))
     hashes = np.array([int(value, 16) for value in values["phash"]], np.uint64).view(np.int64)[:, None]
     found = Search(roots, project.recipe, request.radius).find(wanted, [hashes], is_new=True)
     plain = {"uid": wanted.uids, "sha256": wanted.sha256, "url": wanted.urls, "domain": wanted.domains}
-    changes = [
-        (root, change)
-        for root, surgery in surgeries(project, roots, (found, wanted), (request.ticket, receipt))
-        for change in surgery.changes()
-    ]
-    losses = [*_table_losses(changes), *_file_losses(project, wanted.uids)]
+    cuts = cuts_of(project, roots, (found, wanted), (request.ticket, receipt))
+    losses = [*_table_losses(cuts), *_file_losses(project, wanted.uids)]
     counts = _counts(found)
     counts["new_refusals"] = _new_refusals(project, plain, found.pictures, request.radius)
     places = sorted({victim.place for victim in found.victims.values() if victim.place is not None})
     seen = Takedown(request.ticket, counts, losses, places)
     if seen.is_empty:
-        return None, seen
+        return Look(None, seen, [])
     captions, urls = unshared(roots, found)
     redactions = {root.name: members for root in roots if (members := removed_members(root, wanted.uids))}
     journal = Journal(
@@ -93,15 +101,15 @@ def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> tuple
         *({kind: sorted(own) for kind, own in plain.items()}, plain_words(found.pictures), captions, urls, counts),
         *([(loss.name, loss.partitions, loss.rows, loss.pointers) for loss in losses], places, redactions),
     )
-    return journal, seen
+    return Look(journal, seen, cuts)
 
 
-def surgeries(
-    project: Project, roots: Sequence[LakeRoot], gone: tuple[Found, Wanted], named: tuple[str, int]
-) -> list[tuple[LakeRoot, Surgery]]:
-    """The removal in each lake root: of what was found, for a ticket and the number of its receipt."""
+def cuts_of(project: Project, roots: Sequence[LakeRoot], gone: tuple[Found, Wanted], named: tuple[str, int]) -> list[Cut]:
+    """The removal in each lake root of what was found, for a ticket and the number of its receipt."""
     found, wanted = gone
-    return [(root, Surgery(PoolCut(root, found.rows(root.name), wanted), project.graph, *named)) for root in roots]
+    pools = [PoolCut(root, found.rows(root.name), wanted) for root in roots]
+    surgeries = [Surgery(pool, project.graph, *named) for pool in pools]
+    return [(surgery, surgery.changes()) for surgery in surgeries]
 
 
 def own_exports(project: Project) -> list[Path]:
@@ -110,10 +118,11 @@ def own_exports(project: Project) -> list[Path]:
     return list(exported_files(Path(project.lake.root), pool))
 
 
-def _table_losses(changes: Sequence[tuple[LakeRoot, Change]]) -> list[TableLoss]:
+def _table_losses(cuts: Sequence[Cut]) -> list[TableLoss]:
     by_table: dict[str, list[Change]] = {}
-    for root, change in changes:
-        by_table.setdefault(root.shown(change.table), []).append(change)
+    for surgery, changes in cuts:
+        for change in changes:
+            by_table.setdefault(surgery.pool.root.shown(change.table), []).append(change)
     return [
         TableLoss(name, len(some), sum(one.dropped for one in some), sum(one.blanked for one in some))
         for name, some in by_table.items()

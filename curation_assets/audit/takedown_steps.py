@@ -14,7 +14,7 @@ from .lake_roots import LakeRoot, lake_roots
 from .masks import read_masks
 from .receipts import next_number, write_receipt
 from .redactions import write_redaction
-from .takedown_plan import TableLoss, Takedown, own_exports, surgeries
+from .takedown_plan import Cut, TableLoss, Takedown, cuts_of, own_exports
 from .tombstones import Stones, write_tombstones
 from .victims import Search
 
@@ -38,25 +38,36 @@ class Outside:
     folders: Sequence[Path] = ()
 
 
-def finish(project: Project, journal: Journal, outside: Outside, report: Callable[[str], None]) -> Takedown:
+def finish(
+    project: Project,
+    journal: Journal,
+    outside: Outside,
+    report: Callable[[str], None],
+    cuts: Sequence[Cut] | None = None,
+) -> Takedown:
     """Do, or do again, everything that a journal asks for, and delete it.
+
+    Args:
+        project: recipe, graph and lake.
+        journal: on the disk already.
+        outside: past runs.
+        report: takes a line per step.
+        cuts: what changes where, if that was just computed; None looks for it, as after an interruption.
 
     Raises:
         LakeError: files of the lake are missing; the journal stays.
     """
     root, roots = Path(project.lake.root), lake_roots(project.lake)
-    wanted = journal.wanted
-    found = Search(roots, project.recipe, journal.radius).find(wanted, journal.words, is_new=False)
-    _take_up(project, journal, (wanted.uids, wanted.sha256))
+    cuts = _cuts(project, journal, roots) if cuts is None else cuts
     stones = Stones(journal.values, journal.words, journal.radius)
     write_tombstones(project.lake, stones, journal.ticket, journal.receipt)
-    for _, surgery in surgeries(project, roots, (found, wanted), (journal.ticket, journal.receipt)):
-        for table in surgery.write(surgery.changes()):
+    for surgery, changes in cuts:
+        for table in surgery.write(changes):
             report(f"removed from {table}")
     for version in roots:
         write_redaction(version, journal.redactions.get(version.name, []), journal.ticket, journal.receipt)
     for path in own_exports(project):
-        if count := remove_from(path, wanted.uids):
+        if count := remove_from(path, set(journal.values["uid"])):
             report(f"removed {count:,} rows from {path.relative_to(root)}")
     _purge(lake_roots(project.lake), report)
     needles = needles_of(journal)
@@ -74,13 +85,15 @@ def needles_of(journal: Journal) -> list[Needle]:
     return [*found, *(Needle("url", url.encode()) for url in journal.urls)]
 
 
-def _take_up(project: Project, journal: Journal, values: tuple[set[str], set[str]]) -> None:
-    """Rows that came in after the takedown was interrupted, and before it is finished now, go too."""
-    known = journal.values
-    new = {kind: sorted(own) for kind, own in zip(_CERTAIN, values, strict=True)}
-    if any(new[kind] != known[kind] for kind in _CERTAIN):
-        known |= new
+def _cuts(project: Project, journal: Journal, roots: Sequence[LakeRoot]) -> list[Cut]:
+    """What is still to be removed; rows that came in while the takedown was interrupted go too."""
+    wanted = journal.wanted
+    found = Search(roots, project.recipe, journal.radius).find(wanted, journal.words, is_new=False)
+    new = {"uid": sorted(wanted.uids), "sha256": sorted(wanted.sha256)}
+    if any(journal.values[kind] != values for kind, values in new.items()):
+        journal.values |= new
         write_journal(project.lake.root, journal)
+    return cuts_of(project, roots, (found, wanted), (journal.ticket, journal.receipt))
 
 
 def _purge(roots: Sequence[LakeRoot], report: Callable[[str], None]) -> None:

@@ -337,12 +337,15 @@ def test_a_table_below_a_table_stops_it_before_files_are_deleted(project: Projec
     assert project.lake.read("embeddings/inner").to_pylist() == [{"x": 1}]
 
 
-@pytest.mark.parametrize("fault", ["lock", "run", "url", "salt"])
+@pytest.mark.parametrize("fault", ["lock", "publication", "run", "url", "salt"])
 def test_what_stands_in_its_way_is_said(fault: str, project: Project, tmp_path: Path):
     asked = request(some_uids(project)[0])
     before = files(Path(project.lake.root))
     if fault == "lock":
         with project.lake.lock("apply"), pytest.raises(LakeError, match="another process holds the lock 'apply'"):
+            take_down(project, asked, NOWHERE, print)
+    elif fault == "publication":
+        with project.lake.lock("publish-basic"), pytest.raises(LakeError, match="holds the lock 'publish-basic'"):
             take_down(project, asked, NOWHERE, print)
     elif fault == "run":
         with pytest.raises(LakeError, match=r"the runs r1 may be writing to .*; wait for them, or end them first"):

@@ -1,0 +1,102 @@
+"""The command `curate takedown` as a user types it: what it prints, what it exits with, and runs that hold it back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner, Result
+
+from curation_assets.assets.apply import Settings
+from curation_assets.assets.instance import project_instance
+from curation_assets.assets.runs import COMMAND_TAG, LAKE_TAG, runs_alive
+from curation_assets.cli import app
+from curation_assets.errors import LakeError
+from curation_assets.holdings.project import Project
+from tests.audit.takedown_project import pool_rows
+from tests.small_project import make_project, run_apply
+
+NOTHING = dg.GraphDefinition(name="nothing").to_job()
+
+
+@pytest.fixture(scope="module")
+def origin(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Made with a Dagster home of its own, so that events tell of it; copied, never changed."""
+    folder = tmp_path_factory.mktemp("origin")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DAGSTER_HOME", str(folder / "home"))
+        made = make_project(folder / "project", drawn_pool / "pool" / "00000.tar", {"all": {"keep": ["english_caption"]}})
+        with project_instance(made.recipe.folder) as instance:
+            assert not run_apply(made, instance, settings=Settings(select=["subsets/*"])).failed
+    return made
+
+
+@pytest.fixture
+def project(origin: Project, drawn_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    shutil.copytree(origin.recipe.folder.parent / "home", tmp_path / "home")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    copy = make_project(tmp_path / "project", drawn_pool / "pool" / "00000.tar", {"all": {"keep": ["english_caption"]}})
+    shutil.copytree(origin.lake.root, copy.lake.root)
+    return copy
+
+
+def curate(project: Project, *arguments: str) -> Result:
+    asked = ("--recipe", str(project.recipe.path), "--reason", "asked", "--ticket", "T-1", *arguments)
+    return CliRunner().invoke(app, ["takedown", str(project.recipe.folder / "request.txt"), *asked])
+
+
+def test_a_takedown_from_the_command_line(project: Project, tmp_path: Path):
+    victim = pool_rows(project)[2]
+    (project.recipe.folder / "request.txt").write_text(victim["uid"])
+    dry = curate(project, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert "nothing was written" in dry.output
+    assert "raw_pool" in dry.output
+    assert len(pool_rows(project)) > 80
+    done = curate(project, "--json")
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)["takedowns"]
+    assert (found["ticket"], found["receipt"], found["hits"], found["is_finished"]) == ("T-1", 1, [], True)
+    place = [victim["tar"], victim["offset_bytes"], victim["image_bytes"]]
+    assert place in found["places"]
+    assert victim["uid"] not in {row["uid"] for row in pool_rows(project)}
+    home = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert home
+    assert not [path for path in home if victim["text"].encode() in path.read_bytes()]
+    again = curate(project)
+    assert again.exit_code == 0
+    assert "nothing left to remove" in again.output
+
+
+def test_what_is_still_found_is_exit_code_1(project: Project):
+    victim = pool_rows(project)[2]
+    (project.recipe.folder / "request.txt").write_text(victim["uid"])
+    (Path(project.lake.root) / "notes.txt").write_text(f"{victim['uid']}\n")
+    done = curate(project)
+    assert done.exit_code == 1
+    assert "notes.txt" in done.output
+    assert "not finished" in done.output
+
+
+def test_a_bad_request_is_one_error(project: Project):
+    (project.recipe.folder / "request.txt").write_text("what\nelse\n")
+    done = curate(project)
+    assert done.exit_code != 0
+    assert "2 lines that select nothing" in str(done.exception)
+
+
+def test_runs_that_may_write_hold_it_back(project: Project):
+    (project.recipe.folder / "request.txt").write_text("ab" * 16)
+    with project_instance(project.recipe.folder) as instance:
+        killed, other, alive = (
+            instance.create_run_for_job(NOTHING, tags=tags, status=dg.DagsterRunStatus.STARTED)
+            for tags in ({COMMAND_TAG: "apply", LAKE_TAG: project.lake.root}, {LAKE_TAG: "elsewhere"}, {})
+        )
+        # An apply of this lake that did not end was killed, since its lock is ours; another lake's runs do not matter.
+        assert runs_alive(instance, project.lake.root) == [alive.run_id]
+        states = {run.run_id: instance.get_run_by_id(run.run_id).status for run in (killed, other)}
+        assert [states[run.run_id].name for run in (killed, other)] == ["FAILURE", "STARTED"]
+    done = curate(project)
+    assert isinstance(done.exception, LakeError)
+    assert alive.run_id in str(done.exception)
