@@ -10,10 +10,10 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.digest import json_digest, table_digest
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
+from curation_assets.lineage.content import content_version
 from curation_assets.lineage.freshness import partition_name, present_fingerprint, reasons_out_of_date
 from curation_assets.tables import SHARD, Key
 from resources.snapshot import Snapshot
@@ -145,16 +145,13 @@ class Step:
         columns = {SHARD.name: pa.repeat(part or "", count), **rows} if node.is_sharded else dict(rows)
         arrays = [_as_type(columns[field.name], field.type) for field in node.table.schema]
         table = pa.Table.from_arrays(arrays, schema=node.table.schema)
-        content = table_digest(table.drop_columns([SHARD.name]) if node.is_sharded else table)
         if key == _POOL:
             uids = uid_digest(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy())
         else:
             uids = None if self.node.key == _POOL else self._digest(_POOL, part)
-            # Rows are joined by position, so the same numbers for other samples are another content.
-            content = content if uids is None or "uid_hi" in table.column_names else json_digest([content, uids])
         record = {
             "asset": node.name,
-            "data_version": data_version or content,
+            "data_version": data_version or content_version(table, uids),
             "rows": len(table),
             "uid_digest": uids,
             "run_id": self.run_id,
@@ -170,9 +167,10 @@ class Step:
             raise LakeError(f"no table {self.project.graph[key].name!r} yet; materialize it first (curate apply)")
         return found
 
-    def _digest(self, key: Key, part: str | None) -> object:
+    def _digest(self, key: Key, part: str | None) -> str | None:
         record = self.state.records[key].get(part)
-        return None if record is None else record.get("uid_digest")
+        found = None if record is None else record.get("uid_digest")
+        return None if found is None else str(found)
 
 
 def first_few(reasons: Sequence[str]) -> list[str]:
