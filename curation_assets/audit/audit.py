@@ -1,0 +1,167 @@
+"""The audit: whether everything that must hold of a lake does, whoever wrote it and whatever became of its files since."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation_assets.errors import CurationError, LakeError
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.state import read_state
+from resources.stored_files import StoredTable, open_stored, table_folders
+
+from .invariants import AuditFinding, Spot, counted
+from .lake_audit import LakeAudit
+from .lake_tables import LakeTables, Matcher, Scope, Seen
+from .versions import FOLDER, MANIFEST, Version, open_version
+
+_MOST_REASONS = 3
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit came to.
+
+    Args:
+        findings: breaches first, each kind in the order in which the lake was read.
+        tables: that could be opened.
+        partitions: that could be read.
+        rows: of these.
+        versions: published ones.
+        is_quick: whether digests were left out.
+        seconds: that it took.
+    """
+
+    findings: tuple[AuditFinding, ...]
+    tables: int
+    partitions: int
+    rows: int
+    versions: int
+    is_quick: bool
+    seconds: float
+
+    @property
+    def breaches(self) -> int:
+        return sum(counted(self.findings)["breach"].values())
+
+    def is_passed(self, *, is_strict: bool = False) -> bool:
+        """Whether there is no breach; in a strict audit, no warning either."""
+        return not (self.findings if is_strict else self.breaches)
+
+    def as_json(self) -> dict[str, object]:
+        """The audit as plain JSON values."""
+        counts = {"tables": self.tables, "partitions": self.partitions, "rows": self.rows, "versions": self.versions}
+        made = {"is_quick": self.is_quick, "seconds": round(self.seconds, 3), **counts}
+        return {**made, "counts": counted(self.findings), "findings": [finding.as_json() for finding in self.findings]}
+
+
+def audit(project: Project, *, is_quick: bool = False, progress: Callable[[str], None] = lambda line: None) -> Audit:
+    """Check every invariant of a lake. Reads all of it, a partition at a time, and writes nothing.
+
+    Args:
+        project: recipe, graph and lake.
+        is_quick: leave the digests out, and with them vectors and what `curate verify` proves of versions.
+        progress: takes lines for people.
+    """
+    started, seen, folders = time.monotonic(), Seen(), _version_folders(project)
+    findings: list[AuditFinding] = []
+    steps = [
+        lambda: _lakes(project, Scope(is_quick, progress, _matcher(project, findings), seen), folders),
+        lambda: _stale(project),
+        lambda: _leftovers(project, folders),
+    ]
+    for step in steps:
+        findings += _recorded(step)
+    findings.sort(key=lambda finding: finding.severity)  # stable: breach comes before warning
+    seconds = time.monotonic() - started
+    return Audit(tuple(findings), seen.tables, seen.partitions, seen.rows, len(folders), is_quick, seconds)
+
+
+def _recorded(step: Callable[[], Iterator[AuditFinding]]) -> Iterator[AuditFinding]:
+    try:
+        yield from step()
+    except Exception as error:  # the edge: an audit ends with a report, whatever it reads
+        yield Spot("").breach("audit", "", "a check that can be carried out", f"{type(error).__name__}: {error}")
+
+
+def _lakes(project: Project, scope: Scope, folders: list[Path]) -> Iterator[AuditFinding]:
+    """The live lake, and every published version as a lake of its own."""
+    opened: dict[str, StoredTable] = {}
+    names = table_folders(Path(project.lake.root)) if project.lake.is_local else [n.name for n in project.graph.values()]
+    scope.progress(f"opening {len(names):,} tables of {project.lake.root}")
+    for name in names:
+        try:
+            opened[name] = open_stored(project.lake.uri(name), project.lake.storage_options or None)
+        except LakeError as error:
+            if project.lake.is_local:
+                yield Spot(name).breach("unreadable", "_delta_log", "a table that can be opened", error)
+    if not project.lake.is_local:
+        yield Spot("").warning("not_local", "", "a folder, whose files can be compared with the logs", project.lake.root)
+    live = {name: table for name, table in opened.items() if not name.startswith(f"{FOLDER}/")}
+    lakes = [LakeTables("", project.graph, project.recipe.subsets, live)]
+    for folder in folders:
+        prefix = f"{FOLDER}/{folder.parent.name}/{folder.name}/"
+        own = {name.removeprefix(prefix): table for name, table in opened.items() if name.startswith(prefix)}
+        then = yield from _project_of(project, folder)
+        lakes.append(LakeTables(prefix, then.graph if then else {}, then.recipe.subsets if then else (), own))
+    for lake in lakes:
+        yield from LakeAudit(lake, scope).findings()
+
+
+def _project_of(project: Project, folder: Path) -> Iterator[AuditFinding]:
+    """The project of a published version; None if its manifest does not tell it."""
+    spot = Spot(f"{FOLDER}/{folder.parent.name}/{folder.name}")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if isinstance(manifest, dict):
+            return open_version(project, Version(folder.parent.name, int(folder.name[1:]), folder, manifest))
+        found = f"{type(manifest).__name__}"
+    except (OSError, ValueError, RecursionError, CurationError) as error:
+        found = f"{type(error).__name__}: {error}"
+    yield spot.breach("manifest", MANIFEST, "a manifest with the recipe of then", found)
+    return None
+
+
+def _stale(project: Project) -> Iterator[AuditFinding]:
+    """What is out of date or held back, by artifact."""
+    try:
+        planned = read_state(project).planned
+    except CurationError as error:
+        yield Spot("raw_pool").warning("pool", "pool.path", "a pool that can be read", error)
+        return
+    artifacts: dict[str, list[str]] = {}
+    for (key, _), one in planned.items():
+        held = [f"held back by {one.held_back_by}"] if one.held_back_by else []
+        artifacts.setdefault("/".join(key), []).append("; ".join([*one.reasons[:1], *held]))
+    for name, reasons in artifacts.items():
+        first = "; ".join(dict.fromkeys(reasons[:_MOST_REASONS]))
+        yield Spot(name).warning("stale", f"{len(reasons):,} partitions", "up to date", first)
+
+
+def _leftovers(project: Project, folders: list[Path]) -> Iterator[AuditFinding]:
+    """What interrupted commands left."""
+    if not project.lake.is_local:
+        return
+    root = Path(project.lake.root)
+    if (root / "_takedowns" / "pending.json").exists():
+        found = "an unfinished takedown; run curate takedown again"
+        yield Spot("_takedowns").breach("unfinished", "pending.json", "no takedown under way", found)
+    known = {folder.name for folder in folders}
+    for folder in sorted(root.glob(f"{FOLDER}/*/*")):
+        if folder.is_dir() and folder.name not in known:
+            place = folder.relative_to(root).as_posix()
+            yield Spot(place).warning("unfinished", "", "published versions alone", "the rest of a publication that was killed")
+
+
+def _version_folders(project: Project) -> list[Path]:
+    """Folders of published versions, whatever is in them."""
+    if not project.lake.is_local:
+        return []
+    found = [f for f in Path(project.lake.root).glob(f"{FOLDER}/*/v*") if f.is_dir() and f.name[1:].isdigit()]
+    return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name[1:])))
+
+
+def _matcher(project: Project, findings: list[AuditFinding]) -> Matcher | None:
+    """What finds rows that were taken down."""
+    return None
