@@ -12,7 +12,7 @@ from curation_assets.assets.build import build_definitions
 from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import check_recipe
 
-_WORDS = np.array("a small red boat on the blue lake near old trees two dogs run over wet grass at night with bright lamps".split())
+_WORDS = np.array(["small", "red", "boat", "blue", "lake", "near", "old", "tree", "two", "dogs", "run", "wet", "grass"])
 
 
 def draw_pool(folder: Path, rows: int, shards: int, seed: int = 0) -> None:

@@ -183,7 +183,7 @@ def filters(
 
 @app.command(epilog="Example: curate export basic --format datacomp --out basic.npy")
 def export(
-    subset: Annotated[str, typer.Argument(help="Name of a subset in the recipe.")],
+    subset: Annotated[str, typer.Argument(help="Subset of the recipe, or published version: basic@2.")],
     *,
     form: Annotated[str, typer.Option("--format", help="datacomp (sorted u8,u8 .npy) or parquet.")] = "datacomp",
     copies: Annotated[
@@ -193,7 +193,7 @@ def export(
     recipe: RecipeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a subset as a file that other tools read."""
+    """Write a subset or a published version as a file that other tools read."""
     from .assets.export import export_subset
 
     path = to or Path(f"{subset}.{'npy' if form == 'datacomp' else 'parquet'}")

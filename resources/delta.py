@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-from deltalake import ColumnProperties, CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 from pydantic import Field
 
@@ -28,14 +28,8 @@ from resources.snapshot import (
     load_snapshot,
     snapshot_at,
 )
+from resources.table_layout import CONFIGURATION, writer_properties
 
-# Measured with deltalake 1.6.6: the log of 1,000 commits opens in 7 ms with a checkpoint every 20 and in 225 ms without one;
-# by default log files older than 30 days, and with them the recorded lineage, would be deleted at a checkpoint.
-_CONFIGURATION = {
-    "delta.checkpointInterval": "20",
-    "delta.logRetentionDuration": "interval 3650 days",
-    "delta.enableExpiredLogCleanup": "false",
-}
 # Newest snapshot that this process has seen of each table: asking again costs two file stats while nothing was written.
 _snapshots: dict[str, Snapshot] = {}
 
@@ -95,7 +89,6 @@ class Lake(dg.ConfigurableResource):
         record = _commit_record(before, parts, restarts=restarts)
         shards = [part.shard for part in parts if part.shard is not None and part.rows is not None]
         quoted = ", ".join(f"'{shard}'" for shard in shards)
-        is_wide = any(pa.types.is_binary(field.type) and field.name.endswith("_embedding") for field in schema)
         write_deltalake(
             self.uri(table),
             pa.concat_tables(given or [schema.empty_table()]).combine_chunks(),
@@ -103,7 +96,7 @@ class Lake(dg.ConfigurableResource):
             schema_mode="overwrite" if restarts else None,
             predicate=f"{SHARD} IN ({quoted})" if shards and not restarts else None,
             storage_options=self.storage_options or None,
-            writer_properties=_wide_columns() if is_wide else _narrow_columns(schema),
+            writer_properties=writer_properties(schema),
             target_file_size=1 << 40,  # one file per shard, whatever its size
             commit_properties=CommitProperties(custom_metadata={RECORD: record}, max_commit_retries=100),
         )
@@ -120,7 +113,7 @@ class Lake(dg.ConfigurableResource):
                 schema=schema,
                 mode="ignore",
                 partition_by=[SHARD] if SHARD in schema.names else None,
-                configuration=_CONFIGURATION,
+                configuration=CONFIGURATION,
                 storage_options=self.storage_options or None,
             )
         return self._opened(table)
@@ -227,34 +220,3 @@ def _check(table: str, part: Part, schema: pa.Schema | None) -> None:
         raise LakeError(f"{table}: rows given for shard {part.shard!r} belong to {found}")
     if not is_in_order(part.rows):
         raise LakeError(f"{table}, shard {part.shard!r}: rows must come in ascending `row`, each once")
-
-
-def _narrow_columns(schema: pa.Schema) -> WriterProperties:
-    """Facts and scores: small, compressible, scanned whole; tables without shards may be sorted, and searched.
-
-    Where nearly every value is another one a dictionary costs more than it saves. Measured per row of a ledger of 100,000: row
-    4.4 -> 0.0 bytes, uid 19.9 -> 16.0, value 5.8 -> 4.4; and a whole float32 score 9.8 -> 3.1.
-    """
-    return WriterProperties(
-        compression="ZSTD",
-        compression_level=1,
-        max_row_group_size=131_072 if SHARD in schema.names else 32_768,
-        column_properties={field.name: found for field in schema if (found := _distinct_values(field))},
-    )
-
-
-def _distinct_values(field: pa.Field) -> ColumnProperties | None:
-    """How a column is written in which hardly any value comes twice; None for all others."""
-    if field.name == "row":
-        return ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
-    if field.name.endswith(("_hi", "_lo")):
-        return ColumnProperties(dictionary_enabled=False)
-    if pa.types.is_floating(field.type) and field.name != "threshold":
-        return ColumnProperties(dictionary_enabled=False, encoding="BYTE_STREAM_SPLIT")
-    return None
-
-
-def _wide_columns() -> WriterProperties:
-    """Embeddings: incompressible; small row groups keep the writer's memory flat (0.3 GB instead of 2.7 GB for 1 GB)."""
-    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    return WriterProperties(compression="UNCOMPRESSED", max_row_group_size=16_384, default_column_properties=plain)

@@ -12,8 +12,7 @@ from deltalake.transaction import AddAction
 from curation_assets.errors import LakeError
 
 from .snapshot import RECORD, SHARD, Snapshot, folded
-
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 3650 days", "delta.enableExpiredLogCleanup": "false"}
+from .table_layout import CONFIGURATION
 
 
 def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) -> None:
@@ -34,7 +33,7 @@ def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) 
     wanted = [part for part in snapshot.records if part is None or shards is None or part in shards]
     is_sharded = SHARD in snapshot.schema.names
     table = DeltaTable.create(
-        uri, schema=snapshot.schema, partition_by=[SHARD] if is_sharded else None, configuration=_CONFIGURATION
+        uri, schema=snapshot.schema, partition_by=[SHARD] if is_sharded else None, configuration=CONFIGURATION
     )
     files = [(part, path) for part in wanted for path in snapshot.files.get(part, [])]
     empty = [part for part in wanted if part is not None and part not in snapshot.files]

@@ -1,4 +1,4 @@
-"""Subsets as files that other tools read."""
+"""Subsets and published versions as files that other tools read."""
 
 import os
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation_assets.algorithms.identity import uid_hex, uid_order
+from curation_assets.audit.versions import find_version, open_version, parse_reference, require_subset, stored_state
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import shard_files
@@ -19,12 +20,12 @@ from curation_assets.tables import RAW_POOL, Key
 FORMATS = ("datacomp", "parquet")
 
 
-def export_subset(project: Project, subset: str, form: str, out: Path, copies: str | None = None) -> tuple[Path, int]:
-    """Write a subset to a file.
+def export_subset(project: Project, reference: str, form: str, out: Path, copies: str | None = None) -> tuple[Path, int]:
+    """Write a subset, or a published version, to a file.
 
     Args:
         project: recipe, graph and lake.
-        subset: name in the recipe.
+        reference: subset of the recipe, or published version such as `train@2`.
         form: `datacomp`, the uids as `.npy` of dtype `u8,u8`, ascending, as DataComp's resharder reads it; or `parquet`, one
             row per sample with uid, caption, url and where the image bytes lie.
         out: file to write; replaced if it exists.
@@ -35,17 +36,20 @@ def export_subset(project: Project, subset: str, form: str, out: Path, copies: s
         The file, and the number of rows.
 
     Raises:
-        ArgumentError: unknown subset or format, or `out` cannot be written.
+        ArgumentError: unknown subset, version or format, or `out` cannot be written.
         LakeError: the subset is missing, failed a check, or was made from another raw_pool, for one shard or more.
     """
-    names = [plan.name for plan in project.recipe.subsets]
-    if subset not in names:
-        raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
     if form not in FORMATS:
         raise ArgumentError(f"unknown format {form!r}; known: {', '.join(FORMATS)}")
-    shards = _exportable_shards(project, ("subsets", subset))
+    subset, number = parse_reference(reference)
+    if number is not None:
+        project = open_version(project, find_version(project, subset, number))
+        shards = stored_state(project).shards
+    else:
+        require_subset(project, subset)
+        shards = _exportable_shards(project, ("subsets", subset))
     owner = None if copies is None else _owner(project, copies)
-    if owner is not None:
+    if owner is not None and number is None:
         _exportable_shards(project, owner)
     write = _write_uids if form == "datacomp" else _write_rows
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")

@@ -20,7 +20,7 @@ from curation_assets.algorithms.digest import json_digest, table_digest
 from curation_assets.algorithms.identity import uid_order
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.audit_tables import DATASET, MEMBERS
-from curation_assets.errors import ArgumentError, LakeError
+from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State, read_state
 from curation_assets.holdings.status import pool_funnel, subset_funnels
@@ -30,7 +30,7 @@ from curation_assets.tables import Key
 from resources.delta import Lake, Part
 from resources.frozen_table import freeze
 
-from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_digest, uid_leaves, versions
+from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_digest, require_subset, uid_leaves, versions
 from .versions import MEMBERS as MEMBERS_TABLE
 
 _POOL: Key = ("raw_pool",)
@@ -54,9 +54,7 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
         ArgumentError: unknown subset.
         LakeError: the subset is missing, out of date or failed a check, or the lake is not on a local disk.
     """
-    names = [plan.name for plan in project.recipe.subsets]
-    if subset not in names:
-        raise ArgumentError(f"no subset {subset!r} in {project.recipe.path}; known: {', '.join(names)}")
+    require_subset(project, subset)
     folder = dataset_folder(project, subset)
     with project.lake.lock(f"publish-{subset}"):
         state = read_state(project)

@@ -57,6 +57,17 @@ def parse_reference(text: str) -> tuple[str, int | None]:
     return name, int(number.removeprefix("v"))
 
 
+def require_subset(project: Project, name: str) -> None:
+    """Raises unless the recipe has a subset of that name.
+
+    Raises:
+        ArgumentError: lists the known ones.
+    """
+    names = [plan.name for plan in project.recipe.subsets]
+    if name not in names:
+        raise ArgumentError(f"no subset {name!r} in {project.recipe.path}; known: {', '.join(names)}")
+
+
 def dataset_folder(project: Project, dataset: str) -> Path:
     """Where the versions of a dataset lie.
 

@@ -11,6 +11,7 @@ import pytest
 
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.export import export_subset
+from curation_assets.audit.publish import publish
 from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project
 from resources.delta import Part
@@ -115,3 +116,21 @@ def test_rows_of_another_pool_are_not_exported(applied: Curated, tmp_path: Path)
     project.lake.write("raw_pool", [Part("00000", rows, record)])
     with pytest.raises(LakeError, match="can be read for 1 of 2 shards, not 00000; run curate apply first"):
         export_subset(project, "basic", "parquet", tmp_path / "x.parquet")
+
+
+def test_a_published_version_is_exported_as_it_was(applied: Curated, tmp_path: Path) -> None:
+    project = shutil.copytree(applied[0].recipe.folder, tmp_path / "copy", symlinks=True)
+    copied = make_project(project, applied[0].recipe.file.pool.path)
+    publish(copied, "basic")
+    live, rows = export_subset(copied, "basic", "parquet", tmp_path / "live.parquet")
+    copied.lake.write(
+        "subsets/basic", [Part("00000", copied.lake.read("subsets/basic", shard="00000").slice(3).combine_chunks(), {})]
+    )
+    frozen, again = export_subset(copied, "basic@1", "parquet", tmp_path / "frozen.parquet")
+    assert rows == again
+    assert pq.read_table(live).equals(pq.read_table(frozen))
+    assert sorted(uid for uid in pq.read_table(frozen)["uid"].to_pylist()) == [
+        f"{uid:032x}" for uid in recomputed_uids(applied[0])
+    ]
+    with pytest.raises(ArgumentError, match=r"no published version basic@2; known: basic@1"):
+        export_subset(copied, "basic@2", "datacomp", tmp_path / "none.npy")
