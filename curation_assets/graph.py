@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from .algorithms.labels import label_of, labelled
+from .audit_tables import DATASET
 from .errors import RecipeError
 from .instance import Instance
 from .keep import columns_of, describe, fractions
@@ -45,6 +46,7 @@ CODE_VERSIONS = {
     "targets": "1",
     "cuts": "1",
     "subsets": "1",
+    "datasets": "1",
 }
 
 
@@ -63,6 +65,7 @@ def build_graph(recipe: Recipe) -> Graph:
     owners = column_owners({node.key: node for node in nodes})
     for plan in recipe.subsets:
         nodes += _subset_nodes(plan, owners)
+        nodes += [dataset_node(plan.name)] if recipe.file.subsets[plan.name].publish else []
     return _in_order({node.key: node for node in nodes}, recipe)
 
 
@@ -186,6 +189,12 @@ def _subset_nodes(plan: SubsetPlan, owners: Mapping[str, Key]) -> Iterator[Node]
     key: Key = ("subsets", plan.name)
     yield Node(key, "subsets", SUBSET, inputs, CODE_VERSIONS["subsets"], parameters)
     yield Node(("decisions", plan.name), "subsets", DECISIONS, inputs, CODE_VERSIONS["subsets"], parameters, made_with=key)
+
+
+def dataset_node(subset: str) -> Node:
+    """The published versions of a subset: its rows, and what raw_pool says of them."""
+    inputs: tuple[Key, ...] = (("raw_pool",), ("subsets", subset))
+    return Node(("datasets", subset), "datasets", DATASET, inputs, CODE_VERSIONS["datasets"], {})
 
 
 def _cut_node(subset: str, number: int, fraction: Fraction, read: tuple[Key, Mapping[str, Key]]) -> Node:

@@ -11,7 +11,7 @@ from deltalake.transaction import AddAction
 
 from curation_assets.errors import LakeError
 
-from .snapshot import RECORD, SHARD, Snapshot, folded
+from .snapshot import RECORD, SHARD, Snapshot, folded, load_snapshot
 from .table_layout import CONFIGURATION
 
 
@@ -51,9 +51,27 @@ def _linked(source: Path, to: Path, path: str, shard: str | None) -> AddAction:
     """A data file shared with another table, as the log wants it."""
     (to / path).parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source / path, to / path)
-    except OSError:  # another disk, or one without links
-        copy2(source / path, to / path)
+        try:
+            os.link(source / path, to / path)
+        except OSError:  # another disk, or one without links
+            copy2(source / path, to / path)
+    except OSError as error:
+        raise LakeError(f"cannot freeze {source / path}: {error}; materialize it again, or free the disk") from error
     status = (to / path).stat()
     partition = {} if shard is None else {SHARD: shard}
     return AddAction(path, status.st_size, partition, int(status.st_mtime * 1000), True, json.dumps({}))
+
+
+def open_frozen(uri: str) -> Snapshot:
+    """A frozen table as it is on disk now, whatever this process has read of it before.
+
+    Raises:
+        LakeError: there is no such table, or its log is damaged.
+    """
+    try:
+        found = load_snapshot(uri, None)
+    except Exception as error:  # the edge: a damaged log fails in many ways, and all are one finding
+        raise LakeError(f"the log of the table {uri} is damaged: {type(error).__name__} {error}") from error
+    if found is None:
+        raise LakeError(f"no table at {uri}")
+    return found

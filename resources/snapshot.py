@@ -83,7 +83,10 @@ class Snapshot:
         schema = pa.schema([self.schema.field(name) for name in columns])
         if self.stamp is not None:
             # Not through deltalake's own filesystem: with it a finished process can abort at exit (seen in 18 of 40 runs).
-            return pq.ParquetFile(Path(self.uri) / path).read(columns=columns).cast(schema)
+            try:
+                return pq.ParquetFile(Path(self.uri) / path).read(columns=columns).cast(schema)
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise LakeError(f"cannot read {Path(self.uri) / path}: {error}; materialize it again") from error
         opened = self.table.to_pyarrow_dataset()
         fragment = next(f for f in opened.get_fragments() if f.path.endswith(path))
         return fragment.to_table(columns=columns).cast(schema)

@@ -10,7 +10,7 @@ from curation_assets.algorithms.decisions import Decisions, spelled
 from curation_assets.algorithms.order_statistics import Cut, Shard, streamed_cut
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.holdings.project import Project
-from curation_assets.holdings.stored import decided, score_columns
+from curation_assets.holdings.stored import Read, decided, population
 from curation_assets.keep import fractions
 from curation_assets.nodes import Graph, cut_key
 from curation_assets.recipe import Recipe, SubsetPlan
@@ -92,12 +92,12 @@ def _cut(plan: SubsetPlan, number: int, fraction: Fraction, recipe: Recipe, grap
         def make(step: Step) -> list[Made]:
             source = graph[key].inputs[0]
 
-            def population() -> Iterator[Shard]:
-                return (_population(step, source, fraction.column, shard) for shard in step.shards)
+            def shards() -> Iterator[Shard]:
+                return (population(_reads(step, shard), graph, source, fraction.column) for shard in step.shards)
 
-            held = list(population()) if _rows(step, source) <= _MOST_ROWS_HELD else None
+            held = list(shards()) if _rows(step, source) <= _MOST_ROWS_HELD else None
             found = streamed_cut(
-                population if held is None else lambda: held, fraction.fraction, fraction.keep, is_parity=fraction.is_parity
+                shards if held is None else lambda: held, fraction.fraction, fraction.keep, is_parity=fraction.is_parity
             )
             draft = step.draft(key, _cut_columns(fraction, found), {"rows_made": found.population})
             context.log.info(f"{graph[key].name}: {found.rows:,} of {found.population:,} rows, cut at {found.value}")
@@ -142,20 +142,12 @@ def _identity(rows: pa.Table) -> dict[str, pa.Array]:
     return {name: rows[name].combine_chunks() for name in _IDENTITY}
 
 
+def _reads(step: Step, shard: str) -> Read:
+    return lambda key, columns: step.read(key, columns, shard)
+
+
 def _rows(step: Step, source: Key) -> int:
     return sum(int(str(step.state.records[source][shard]["rows"])) for shard in step.shards)
-
-
-def _population(step: Step, source: Key, column: str, shard: str) -> Shard:
-    """Value and uid of every row of a shard that the fraction is taken of; NaN where there is no value."""
-    rows = step.read(source, ["row", "uid_hi", "uid_lo"], shard)
-    found = score_columns(lambda key, names: step.read(key, names, shard), step.project.graph, [column], rows["row"].to_numpy())
-    value = found[column]
-    kind = value.type.to_pandas_dtype()
-    if value.null_count and not np.issubdtype(kind, np.floating):
-        kind = np.float64  # integers have no NaN; every 32-bit integer is exact as float64
-    filled = value.cast(pa.from_numpy_dtype(kind)).to_numpy(zero_copy_only=False)
-    return filled, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
 
 
 _LEDGER_MEANING = "Why each row of the source was kept or dropped: first failing filter, value, threshold."

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation_assets.algorithms.decisions import Decisions, Rows, decide
+from curation_assets.algorithms.order_statistics import Shard
 from curation_assets.errors import LakeError
 from curation_assets.keep import columns_of, fractions, with_cuts
 from curation_assets.nodes import Graph, column_owners, cut_key
@@ -50,6 +51,21 @@ def score_columns(read: Read, graph: Graph, columns: Iterable[str], row: np.ndar
         at = _positions(table["row"].to_numpy(), row, graph[owner].name)
         found |= {column: table[column].combine_chunks().take(at) for column in own}
     return found
+
+
+def population(read: Read, graph: Graph, source: Key, column: str) -> Shard:
+    """Value and uid of every row of a shard that a fraction is taken of; NaN where there is no value.
+
+    Raises:
+        LakeError: a row is missing in the score's table.
+    """
+    rows = read(source, ["row", "uid_hi", "uid_lo"])
+    value = score_columns(read, graph, [column], rows["row"].to_numpy())[column]
+    kind = value.type.to_pandas_dtype()
+    if value.null_count and not np.issubdtype(kind, np.floating):
+        kind = np.float64  # integers have no NaN; every 32-bit integer is exact as float64
+    filled = value.cast(pa.from_numpy_dtype(kind)).to_numpy(zero_copy_only=False)
+    return filled, rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy()
 
 
 def read_cuts(read: Read, plan: SubsetPlan) -> dict[Fraction, Condition]:

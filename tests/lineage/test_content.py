@@ -19,7 +19,7 @@ def test_every_stored_partition_has_the_version_that_its_rows_give(applied: Cura
             found = content_version(snapshot.read(shard), record["uid_digest"])
             assert (found == record["data_version"]) is (node.name not in OF_WEIGHTS), (node.name, shard)
             compared += 1
-    assert compared > 30
+    assert compared >= 30
 
 
 def test_rows_without_uids_are_bound_to_those_of_the_pool():
