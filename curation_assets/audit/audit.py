@@ -1,9 +1,9 @@
 """The audit: whether everything that must hold of a lake does, whoever wrote it and whatever became of its files since."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from curation_assets.errors import CurationError, LakeError
@@ -13,8 +13,9 @@ from resources.stored_files import StoredTable, open_stored, table_folders
 
 from .invariants import AuditFinding, Spot, counted
 from .lake_audit import LakeAudit
-from .lake_tables import LakeTables, Matcher, Scope, Seen
-from .versions import FOLDER, MANIFEST, Version, open_version
+from .lake_tables import LakeTables, Scope, Seen
+from .version_audit import absent_findings, is_redacted, project_of_version, verification_findings, version_folders
+from .versions import FOLDER
 
 _MOST_REASONS = 3
 
@@ -64,17 +65,19 @@ def audit(project: Project, *, is_quick: bool = False, progress: Callable[[str],
         is_quick: leave the digests out, and with them vectors and what `curate verify` proves of versions.
         progress: takes lines for people.
     """
-    started, seen, folders = time.monotonic(), Seen(), _version_folders(project)
+    started, folders = time.monotonic(), version_folders(project)
     findings: list[AuditFinding] = []
-    steps = [
-        lambda: _lakes(project, Scope(is_quick, progress, _matcher(project, findings), seen), folders),
-        lambda: _stale(project),
-        lambda: _leftovers(project, folders),
-    ]
+    scope = Scope(is_quick, progress, None, Seen())
+    steps = [partial(_lakes, project, scope, folders), partial(_stale, project), partial(_leftovers, project, folders)]
+    if not is_quick:
+        steps += [partial(_verified, project, folder, progress) for folder in folders]
+    if project.lake.is_local:
+        datasets = sorted(path.parent.name for path in Path(project.lake.root).glob("datasets/*/_delta_log"))
+        steps += [partial(absent_findings, project, dataset, folders) for dataset in datasets]
     for step in steps:
         findings += _recorded(step)
     findings.sort(key=lambda finding: finding.severity)  # stable: breach comes before warning
-    seconds = time.monotonic() - started
+    seconds, seen = time.monotonic() - started, scope.seen
     return Audit(tuple(findings), seen.tables, seen.partitions, seen.rows, len(folders), is_quick, seconds)
 
 
@@ -87,40 +90,32 @@ def _recorded(step: Callable[[], Iterator[AuditFinding]]) -> Iterator[AuditFindi
 
 def _lakes(project: Project, scope: Scope, folders: list[Path]) -> Iterator[AuditFinding]:
     """The live lake, and every published version as a lake of its own."""
-    opened: dict[str, StoredTable] = {}
-    names = table_folders(Path(project.lake.root)) if project.lake.is_local else [n.name for n in project.graph.values()]
+    is_local, opened = project.lake.is_local, dict[str, StoredTable]()
+    names = table_folders(Path(project.lake.root)) if is_local else [node.name for node in project.graph.values()]
     scope.progress(f"opening {len(names):,} tables of {project.lake.root}")
+    if not is_local:
+        yield Spot("").warning("not_local", "", "a folder, whose files can be compared with the logs", project.lake.root)
     for name in names:
         try:
             opened[name] = open_stored(project.lake.uri(name), project.lake.storage_options or None)
         except LakeError as error:
-            if project.lake.is_local:
+            if is_local:
                 yield Spot(name).breach("unreadable", "_delta_log", "a table that can be opened", error)
-    if not project.lake.is_local:
-        yield Spot("").warning("not_local", "", "a folder, whose files can be compared with the logs", project.lake.root)
     live = {name: table for name, table in opened.items() if not name.startswith(f"{FOLDER}/")}
-    lakes = [LakeTables("", project.graph, project.recipe.subsets, live)]
+    yield from LakeAudit(LakeTables("", project.graph, project.recipe.subsets, live), scope).findings()
     for folder in folders:
         prefix = f"{FOLDER}/{folder.parent.name}/{folder.name}/"
         own = {name.removeprefix(prefix): table for name, table in opened.items() if name.startswith(prefix)}
-        then = yield from _project_of(project, folder)
-        lakes.append(LakeTables(prefix, then.graph if then else {}, then.recipe.subsets if then else (), own))
-    for lake in lakes:
+        then, faults = project_of_version(project, folder)
+        yield from faults
+        plans = then.recipe.subsets if then else ()
+        lake = LakeTables(prefix, then.graph if then else {}, plans, own, is_redacted=is_redacted(folder))
         yield from LakeAudit(lake, scope).findings()
 
 
-def _project_of(project: Project, folder: Path) -> Iterator[AuditFinding]:
-    """The project of a published version; None if its manifest does not tell it."""
-    spot = Spot(f"{FOLDER}/{folder.parent.name}/{folder.name}")
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if isinstance(manifest, dict):
-            return open_version(project, Version(folder.parent.name, int(folder.name[1:]), folder, manifest))
-        found = f"{type(manifest).__name__}"
-    except (OSError, ValueError, RecursionError, CurationError) as error:
-        found = f"{type(error).__name__}: {error}"
-    yield spot.breach("manifest", MANIFEST, "a manifest with the recipe of then", found)
-    return None
+def _verified(project: Project, folder: Path, progress: Callable[[str], None]) -> Iterator[AuditFinding]:
+    progress(f"verifying {folder.parent.name}@{folder.name[1:]}")
+    yield from verification_findings(project, folder)
 
 
 def _stale(project: Project) -> Iterator[AuditFinding]:
@@ -152,16 +147,3 @@ def _leftovers(project: Project, folders: list[Path]) -> Iterator[AuditFinding]:
         if folder.is_dir() and folder.name not in known:
             place = folder.relative_to(root).as_posix()
             yield Spot(place).warning("unfinished", "", "published versions alone", "the rest of a publication that was killed")
-
-
-def _version_folders(project: Project) -> list[Path]:
-    """Folders of published versions, whatever is in them."""
-    if not project.lake.is_local:
-        return []
-    found = [f for f in Path(project.lake.root).glob(f"{FOLDER}/*/v*") if f.is_dir() and f.name[1:].isdigit()]
-    return sorted(found, key=lambda folder: (folder.parent.name, int(folder.name[1:])))
-
-
-def _matcher(project: Project, findings: list[AuditFinding]) -> Matcher | None:
-    """What finds rows that were taken down."""
-    return None

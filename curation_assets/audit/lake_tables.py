@@ -25,12 +25,14 @@ class LakeTables:
         graph: artifacts of the recipe that made them; empty if it is not known.
         plans: subsets of that recipe.
         tables: by name below the lake's root.
+        is_redacted: whether rows of a version were taken down, so that its cuts are those of rows of which some are gone.
     """
 
     prefix: str
     graph: Graph
     plans: tuple[SubsetPlan, ...]
     tables: Mapping[str, StoredTable]
+    is_redacted: bool = False
     _behind: dict[int, bool] = field(default_factory=dict)
 
     @property
