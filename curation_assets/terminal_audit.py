@@ -25,13 +25,14 @@ def print_audit(found: "Audit") -> None:
         where = finding.table + (f"[{finding.partition}]" if finding.partition else "")
         place = f" {finding.place}" if finding.place else ""
         out.print(f"[{_COLOURS[finding.severity]}]{finding.severity}[/] [bold]{finding.check}[/]  {escape(where + place)}")
-        out.print(f"    expected {escape(finding.expected)}; found {escape(finding.found)}\n    [dim]{escape(finding.remedy)}[/]")
+        out.print(f"    expected {escape(finding.expected)}; found {escape(finding.found)}")
+        out.print(f"    [dim]{escape(finding.remedy)}[/]")
     if shown:
         counts = table("check", "severity", "findings")
         for (severity, check), count in shown.items():
             counts.add_row(check, severity, f"{count:,}")
         out.print("\n", counts, "\n")
     breaches = f"{found.breaches:,} breach{'es' * (found.breaches != 1)}"
-    read = f"{found.tables:,} tables, {found.partitions:,} partitions, {found.rows:,} rows, {found.versions:,} published versions"
+    read = f"{found.tables:,} tables, {found.partitions:,} partitions, {found.rows:,} rows, {found.versions:,} versions"
     quick = ", without digests" if found.is_quick else ""
     out.print(f"{breaches}, {len(found.findings) - found.breaches:,} warnings in {read}{quick}")

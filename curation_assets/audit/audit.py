@@ -14,6 +14,7 @@ from resources.stored_files import StoredTable, open_stored, table_folders
 from .invariants import AuditFinding, Spot, counted
 from .lake_audit import LakeAudit
 from .lake_tables import LakeTables, Scope, Seen
+from .removal_audit import receipt_findings, unfinished_findings
 from .version_audit import absent_findings, is_redacted, project_of_version, verification_findings, version_folders
 from .versions import FOLDER
 
@@ -68,12 +69,14 @@ def audit(project: Project, *, is_quick: bool = False, progress: Callable[[str],
     started, folders = time.monotonic(), version_folders(project)
     findings: list[AuditFinding] = []
     scope = Scope(is_quick, progress, None, Seen())
-    steps = [partial(_lakes, project, scope, folders), partial(_stale, project), partial(_leftovers, project, folders)]
+    steps = [partial(_lakes, project, scope, folders), partial(_stale, project)]
     if not is_quick:
         steps += [partial(_verified, project, folder, progress) for folder in folders]
     if project.lake.is_local:
-        datasets = sorted(path.parent.name for path in Path(project.lake.root).glob("datasets/*/_delta_log"))
+        root = Path(project.lake.root)
+        datasets = sorted(path.parent.name for path in root.glob("datasets/*/_delta_log"))
         steps += [partial(absent_findings, project, dataset, folders) for dataset in datasets]
+        steps += [partial(receipt_findings, root), partial(unfinished_findings, root, folders)]
     for step in steps:
         findings += _recorded(step)
     findings.sort(key=lambda finding: finding.severity)  # stable: breach comes before warning
@@ -132,18 +135,3 @@ def _stale(project: Project) -> Iterator[AuditFinding]:
     for name, reasons in artifacts.items():
         first = "; ".join(dict.fromkeys(reasons[:_MOST_REASONS]))
         yield Spot(name).warning("stale", f"{len(reasons):,} partitions", "up to date", first)
-
-
-def _leftovers(project: Project, folders: list[Path]) -> Iterator[AuditFinding]:
-    """What interrupted commands left."""
-    if not project.lake.is_local:
-        return
-    root = Path(project.lake.root)
-    if (root / "_takedowns" / "pending.json").exists():
-        found = "an unfinished takedown; run curate takedown again"
-        yield Spot("_takedowns").breach("unfinished", "pending.json", "no takedown under way", found)
-    known = {folder.name for folder in folders}
-    for folder in sorted(root.glob(f"{FOLDER}/*/*")):
-        if folder.is_dir() and folder.name not in known:
-            place = folder.relative_to(root).as_posix()
-            yield Spot(place).warning("unfinished", "", "published versions alone", "the rest of a publication that was killed")

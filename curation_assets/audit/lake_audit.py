@@ -228,4 +228,3 @@ def _narrow(table: StoredTable) -> list[str]:
     schema = table.snapshot.schema
     is_wide = {f.name for f in schema if pa.types.is_binary(f.type) and ("embedding" in f.name or f.name == "centroid")}
     return [name for name in schema.names if name not in is_wide]
-

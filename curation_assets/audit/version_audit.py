@@ -75,7 +75,7 @@ def is_redacted(folder: Path) -> bool:
 
 def _converted(finding: Finding, spot: Spot) -> AuditFinding:
     is_manifest = finding.where.startswith(MANIFEST)
-    check = "funnel" if is_manifest and ", funnel" in finding.where else "manifest" if is_manifest else "version"
+    check = "funnel" if is_manifest and ", funnel of " in finding.where else "manifest" if is_manifest else "version"
     return spot.breach(check, finding.where, finding.expected, f"{finding.what}: {finding.found}")
 
 
