@@ -43,6 +43,21 @@ class StoredTable:
         return Path(self.snapshot.uri)
 
 
+@contextmanager
+def damage(message: str) -> Iterator[None]:
+    """Whatever goes wrong inside is a LakeError that begins with the message, but for the user's own interruptions.
+
+    Raises:
+        LakeError: anything went wrong.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of delta-rs is no Exception
+        raise LakeError(f"{message}: {type(error).__name__}: {error}"[:400]) from error
+
+
 def table_folders(root: Path) -> list[str]:
     """Folders below a root that have a Delta log, relative to it, in alphabetical order; links are not followed."""
     found = []
@@ -59,7 +74,7 @@ def open_stored(uri: str, storage_options: dict[str, str] | None = None) -> Stor
     Raises:
         LakeError: there is none, or its log cannot be read.
     """
-    with _damage(f"cannot open the table {uri}"):
+    with damage(f"cannot open the table {uri}"):
         found = load_snapshot(uri, storage_options)
         if found is not None:
             actions = pa.table(found.table.get_add_actions(flatten=True)).to_pydict()
@@ -105,7 +120,7 @@ def read_stored(table: StoredTable, paths: Sequence[str], columns: Sequence[str]
 
 
 def _read_file(table: StoredTable, path: str, schema: pa.Schema, wanted: pa.Schema) -> pa.Table:
-    with _damage(f"cannot read {path}"):
+    with damage(f"cannot read {path}"):
         if table.snapshot.stamp is None:
             opened = table.snapshot.table.to_pyarrow_dataset()
             fragment = next(f for f in opened.get_fragments() if f.path.endswith(path))
@@ -140,14 +155,3 @@ def _names(folder: Path) -> set[str]:
         return set(os.listdir(folder))
     except OSError:
         return set()
-
-
-@contextmanager
-def _damage(message: str) -> Iterator[None]:
-    """Whatever goes wrong inside is a LakeError, but for the user's own interruptions."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:  # a panic of delta-rs is no Exception
-        raise LakeError(f"{message}: {type(error).__name__}: {error}"[:400]) from error

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from curation_assets.errors import CurationError, LakeError
+from curation_assets.errors import LakeError, PoolError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import read_state
-from resources.stored_files import StoredTable, open_stored, table_folders
+from resources.stored_files import StoredTable, damage, open_stored, table_folders
 
 from .invariants import AuditFinding, Spot, counted
 from .lake_audit import LakeAudit
@@ -124,9 +124,12 @@ def _verified(project: Project, folder: Path, progress: Callable[[str], None]) -
 def _stale(project: Project) -> Iterator[AuditFinding]:
     """What is out of date or held back, by artifact."""
     try:
-        planned = read_state(project).planned
-    except CurationError as error:
-        yield Spot("raw_pool").warning("pool", "pool.path", "a pool that can be read", error)
+        with damage("what is out of date cannot be told"):
+            planned = read_state(project).planned
+    except LakeError as error:
+        is_of_pool = isinstance(error.__cause__, PoolError)
+        check, place = ("pool", "pool.path") if is_of_pool else ("stale", "")
+        yield Spot("raw_pool" if is_of_pool else "").warning(check, place, "a plan of what is out of date", error)
         return
     artifacts: dict[str, list[str]] = {}
     for (key, _), one in planned.items():
