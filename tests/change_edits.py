@@ -153,7 +153,7 @@ def settings_of_no_row(world: World, patch: pytest.MonkeyPatch) -> None:
     """How fast, when, and what to warn of."""
     world.recipe["encoder"].update(batch_size=7, decode_workers=0)
     world.recipe["pool"].update(max_removed_fraction=0.1)
-    world.recipe["subsets"]["basic"].update(kept_fraction=[0.1, 0.9], publish=True)
+    world.recipe["subsets"]["basic"].update(kept_fraction=[0.1, 0.9])
     world.recipe["automation"] = {"run": "on_schedule"}
 
 

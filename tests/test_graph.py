@@ -195,7 +195,7 @@ def test_renaming_of_a_subset_changes_those_that_read_it():
         (("encoder", "decode_workers"), 0, set()),
         (("encoder", "precision"), "bf16", {"embeddings", "centroids"}),  # frozen centroids see no change of embeddings
         (("subsets", "basic", "kept_fraction"), [0.1, 0.9], set()),
-        (("subsets", "basic", "publish"), True, set()),
+        (("subsets", "basic", "publish"), True, {"datasets/basic"}),
         (("lake",), "elsewhere", set()),
     ],
 )

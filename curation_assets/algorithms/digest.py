@@ -26,6 +26,18 @@ def table_digest(table: pa.Table) -> str:
     return digest.hexdigest()[:32]
 
 
+def partition_version(table: pa.Table, uids: str | None) -> str:
+    """Data version of a stored partition.
+
+    Args:
+        table: its rows in stored order; the column `shard`, which names the partition, does not count.
+        uids: digest of the uids of the pool's rows that it is joined to by position; None if it is joined to none.
+    """
+    content = table_digest(table.drop_columns(["shard"]) if "shard" in table.column_names else table)
+    # Rows are joined by position, so the same numbers for other samples are another content.
+    return content if uids is None or "uid_hi" in table.column_names else json_digest([content, uids])
+
+
 def json_digest(value: object) -> str:
     """Hash of plain JSON values whose keys may come in any order; 32 hex digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -12,6 +12,7 @@ from resources.kmeans import KMeans
 
 from .clusters import cluster_assets
 from .console import console_lines
+from .datasets import dataset_assets
 from .encoder import clip_resource, encoder_assets
 from .filter_network import filter_network_assets
 from .perceptual_hashes import perceptual_hash_assets
@@ -44,6 +45,7 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         *summary_assets(recipe, graph),
         *score_assets(recipe, graph),
         *subset_assets(recipe, graph),
+        *dataset_assets(recipe, graph),
     ]
     curated = dg.Definitions(
         assets=assets,

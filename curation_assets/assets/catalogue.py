@@ -28,6 +28,7 @@ _KINDS = {
     "cuts": {"deltalake", "numpy"},
     "subsets": {"deltalake", "pyarrow"},
     "decisions": {"deltalake", "pyarrow"},
+    "datasets": {"deltalake", "pyarrow"},
 }
 
 

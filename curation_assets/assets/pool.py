@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.digest import json_digest
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.errors import PoolError
@@ -107,7 +107,7 @@ def _stated(step: Step, contents: ShardContents, accepted: Draft) -> Made:
     draft = step.draft(_SCORES, rows)
     # Its rows are joined to raw_pool's by position, and raw_pool's uids are only being made.
     uids = accepted.record["uid_digest"]
-    version = json_digest([draft.record["data_version"], uids])
+    version = partition_version(draft.table, str(uids))
     aligned = replace(draft, record={**draft.record, "uid_digest": uids, "data_version": version})
     reasons = reason_counts(rows["reason"].to_pylist())
     checks = [alignment(_SCORES, aligned.table["row"], accepted.table["row"])]

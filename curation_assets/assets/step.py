@@ -10,10 +10,10 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
-from curation_assets.lineage.content import content_version
 from curation_assets.lineage.freshness import partition_name, present_fingerprint, reasons_out_of_date
 from curation_assets.tables import SHARD, Key
 from resources.snapshot import Snapshot
@@ -151,7 +151,7 @@ class Step:
             uids = None if self.node.key == _POOL else self._digest(_POOL, part)
         record = {
             "asset": node.name,
-            "data_version": data_version or content_version(table, uids),
+            "data_version": data_version or partition_version(table, uids),
             "rows": len(table),
             "uid_digest": uids,
             "run_id": self.run_id,
@@ -167,10 +167,9 @@ class Step:
             raise LakeError(f"no table {self.project.graph[key].name!r} yet; materialize it first (curate apply)")
         return found
 
-    def _digest(self, key: Key, part: str | None) -> str | None:
+    def _digest(self, key: Key, part: str | None) -> object:
         record = self.state.records[key].get(part)
-        found = None if record is None else record.get("uid_digest")
-        return None if found is None else str(found)
+        return None if record is None else record.get("uid_digest")
 
 
 def first_few(reasons: Sequence[str]) -> list[str]:

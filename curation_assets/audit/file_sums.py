@@ -14,7 +14,7 @@ def write_sums(folder: Path) -> str:
     Returns:
         sha256 of that file; 64 hex digits.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != "_locks")
     text = "".join(f"{file_sum(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
     (folder / SUMS).write_text(text, encoding="utf-8")
     return file_sum(folder / SUMS)

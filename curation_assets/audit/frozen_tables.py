@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.algorithms.labels import label_of
 from curation_assets.errors import LakeError
-from curation_assets.lineage.content import content_version
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.tables import Key
 from resources.frozen_table import open_frozen
@@ -38,29 +38,33 @@ def check_files(version: Version, verified: Verified) -> None:
             verified.findings.append(Finding(UNREADABLE, path, f"sha256 {expected}", error.strerror or str(error)))
 
 
-def check_tables(version: Version, verified: Verified) -> Tables:
-    """Recompute the content of all partitions of all frozen tables.
-
-    Returns:
-        The tables that could be opened.
-    """
+def open_tables(version: Version, verified: Verified) -> Tables:
+    """The frozen tables that can be opened; the receipts of takedowns that changed their rows are noted."""
     inputs = version.manifest.get("inputs")
     found: Tables = {}
-    for name, recorded in inputs.items() if isinstance(inputs, Mapping) else ():
+    for name in inputs if isinstance(inputs, Mapping) else ():
         try:
-            snapshot = open_frozen(str(version.folder / name))
+            found[tuple(name.split("/"))] = open_frozen(str(version.folder / name))
         except LakeError as error:
             verified.findings.append(Finding(UNREADABLE, name, "a frozen table", str(error)))
-            continue
-        found[tuple(name.split("/"))] = snapshot
+    # A takedown can remove rows of these tables that were no members: then there is no redaction of the members.
+    records = (record for snapshot in found.values() for record in snapshot.records.values())
+    receipts = {str(record["takedown"]) for record in records if record.get("takedown") is not None}
+    verified.redactions += sorted(receipts - {*verified.redactions})
+    return found
+
+
+def check_tables(version: Version, tables: Tables, verified: Verified) -> None:
+    """Recompute the content of all partitions of all frozen tables."""
+    inputs = version.manifest.get("inputs")
+    pool = tables.get(("raw_pool",))
+    for key, snapshot in tables.items():
         if not verified.redactions:  # else the records are of the rows that remain
             versions = {part: record.get("data_version") for part, record in snapshot.records.items()}
-            _check_recorded(name, versions, recorded, verified)
-    pool = found.get(("raw_pool",))
-    for key, snapshot in found.items():
+            recorded = inputs.get("/".join(key)) if isinstance(inputs, Mapping) else None
+            _check_recorded("/".join(key), versions, recorded, verified)
         for part in sorted(snapshot.records.keys() | snapshot.files.keys(), key=str):
             _check_partition((key, part), snapshot, pool, verified)
-    return found
 
 
 def _check_recorded(name: str, versions: Mapping[str | None, object], recorded: object, verified: Verified) -> None:
@@ -90,7 +94,7 @@ def _check_partition(partition: tuple[Key, str | None], snapshot: Snapshot, pool
     if label_of(key, "encoder") is not None:
         content = str(rows["weights_sha256"].to_pylist()[0]) if "weights_sha256" in rows.column_names and len(rows) else "none"
     else:
-        content = content_version(rows, uids)
+        content = partition_version(rows, uids)
     verified.compare("other content than recorded", where, record.get("data_version"), content)
     if key == ("raw_pool",) and {"uid_hi", "uid_lo"} <= set(rows.column_names):
         found = uid_digest(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy())

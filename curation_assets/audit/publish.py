@@ -94,7 +94,7 @@ def column_digests(members: pa.Table) -> dict[str, str]:
 
 def licences(members: pa.Table) -> dict[str, int]:
     """How many rows there are of each licence; those without a stated one are under `not stated`."""
-    return reason_counts(pc.fill_null(members["licence"], "not stated").to_pylist())
+    return reason_counts(licence or "not stated" for licence in members["licence"].to_pylist())
 
 
 def _require_fresh(state: State, keys: list[Key], subset: str) -> None:

@@ -69,9 +69,10 @@ def _obstacle(version: Version, state: State, plan: SubsetPlan, verified: Verifi
             return f"{name} was made by another version of the code than {node.code_version}"
         if then.get("parameters") != node.parameters:
             return f"the present code reads other filters from the recipe of {name}"
-    empty = [key for key in keys[1:] if not len(_reader(state, {}, "")(key, None))]
-    if empty and verified.redactions:
-        return f"not rebuildable after redaction: {'/'.join(empty[0])} named a removed sample"
+    gone = [key for key in keys[1:] if not len(_reader(state, {}, "")(key, None))]
+    gone += [key for key in state.project.graph[keys[0]].inputs if len(state.versions[key]) < len(state.records[key])]
+    if gone and verified.redactions:
+        return f"not rebuildable after redaction: {'/'.join(gone[0])} named a removed sample"
     return ""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation_assets.algorithms.digest import json_digest
-from curation_assets.errors import CurationError, LakeError
+from curation_assets.errors import ArgumentError, CurationError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
 from curation_assets.tables import Key
@@ -22,13 +22,35 @@ from resources.frozen_table import open_frozen
 from .circumstances import funnel
 from .dataset_table import registered
 from .findings import UNREADABLE, Finding, Verified
-from .frozen_tables import Tables, check_files, check_tables, is_readable
+from .frozen_tables import Tables, check_files, check_tables, is_readable, open_tables
 from .publish import column_digests, lineage, member_rows
 from .rebuild import rebuild as decide_again
-from .redactions import Redaction, read_redactions, with_removed
-from .versions import MANIFEST, MEMBERS, Version, dataset_folder, find_version, leaves_digest, open_version, uid_leaves
+from .removed_rows import Redaction, read_redactions, with_removed
+from .versions import (
+    MANIFEST,
+    MEMBERS,
+    Version,
+    dataset_folder,
+    find_version,
+    leaves_digest,
+    open_version,
+    parse_reference,
+    uid_leaves,
+)
 
 _POOL: Key = ("raw_pool",)
+
+
+def reference_to_verify(project: Project, reference: str) -> Version:
+    """A version by its name, such as `train@2`; also one of which no folder is left.
+
+    Raises:
+        ArgumentError: there never was one of that name, which lists the known ones, or no number is given.
+    """
+    dataset, number = parse_reference(reference)
+    if number is None:
+        raise ArgumentError(f"{reference!r} names no version; give one such as {dataset}@1")
+    return version_to_verify(project, dataset, number)
 
 
 def version_to_verify(project: Project, dataset: str, number: int) -> Version:
@@ -58,8 +80,9 @@ def verify(project: Project, version: Version, rebuild: bool = False) -> Verifie
     verified = Verified(version.name)
     version = _as_published(project, version, verified)
     redactions = _redactions(version, verified)
+    tables = open_tables(version, verified)
     check_files(version, verified)
-    tables = check_tables(version, verified)
+    check_tables(version, tables, verified)
     members = _check_members(version, redactions, verified)
     if members is None or not is_readable(verified):
         return verified

@@ -3,8 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.digest import json_digest, table_digest
-from curation_assets.lineage.content import content_version
+from curation_assets.algorithms.digest import json_digest, partition_version, table_digest
 from tests.conftest import Curated
 
 OF_WEIGHTS = {"encoder"}  # its data version is the digest of the weights
@@ -16,7 +15,7 @@ def test_every_stored_partition_has_the_version_that_its_rows_give(applied: Cura
     for node in project.graph.values():
         snapshot = project.lake.snapshot(node.name)
         for shard, record in snapshot.records.items():
-            found = content_version(snapshot.read(shard), record["uid_digest"])
+            found = partition_version(snapshot.read(shard), record["uid_digest"])
             assert (found == record["data_version"]) is (node.name not in OF_WEIGHTS), (node.name, shard)
             compared += 1
     assert compared >= 30
@@ -24,9 +23,9 @@ def test_every_stored_partition_has_the_version_that_its_rows_give(applied: Cura
 
 def test_rows_without_uids_are_bound_to_those_of_the_pool():
     rows = pa.table({"row": np.arange(3, dtype=np.int32), "x": [1.0, None, 2.0]})
-    assert content_version(rows, None) == table_digest(rows)
-    assert content_version(rows, "a") == json_digest([table_digest(rows), "a"]) != content_version(rows, "b")
+    assert partition_version(rows, None) == table_digest(rows)
+    assert partition_version(rows, "a") == json_digest([table_digest(rows), "a"]) != partition_version(rows, "b")
     with_shard = rows.add_column(0, "shard", pa.array(["s"] * 3))
-    assert content_version(with_shard, "a") == content_version(rows, "a")
+    assert partition_version(with_shard, "a") == partition_version(rows, "a")
     named = rows.append_column("uid_hi", pa.array([1, 2, 3]))
-    assert content_version(named, "a") == table_digest(named), "they name their samples themselves"
+    assert partition_version(named, "a") == table_digest(named), "they name their samples themselves"

@@ -1,4 +1,4 @@
-"""Redactions of a version: rows that were taken down after it was published, as the receipts in its folder tell.
+"""Rows that were taken down from a version after it was published, as the redactions in its folder tell.
 
 A removed row leaves its place among the uids, and a digest of its uid (a leaf), so that what remains can still be proved.
 """
