@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.digest import json_digest
+from curation_assets.algorithms.digest import json_digest, partition_version
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.audit.invariants import AuditFinding, Spot
 from curation_assets.audit.publish import content_digests
-from curation_assets.lineage.content import content_version
 from curation_assets.lineage.planning import FAILED_CHECKS
 
 Record = Mapping[str, object]
@@ -64,7 +63,7 @@ def identity_findings(spot: Spot, record: Record, rows: pa.Table) -> Iterator[Au
 def present_versions(table: str, record: Record, rows: pa.Table) -> list[str]:
     """The data version that rows give, and what may stand for it: of encoders their weights, of versions their content."""
     uids, names = record.get("uid_digest"), rows.column_names
-    given = [content_version(rows, uids if isinstance(uids, str) else None)]
+    given = [partition_version(rows, uids if isinstance(uids, str) else None)]
     if "weights_sha256" in names and len(rows) == 1:
         return [str(rows["weights_sha256"][0].as_py())]
     if "manifest_sha256" in names and table.startswith("datasets/"):
