@@ -31,3 +31,22 @@ MEMBERS = Table(
     ),
     is_sharded=False,
 )
+
+# What may not come in again. No node of the graph: commands that remove samples write it, and the pool's reader asks it.
+TAKEDOWNS = Table(
+    (
+        Column("kind", pa.string(), "what is refused: uid, sha256, url, domain or phash"),
+        Column("digest", pa.binary(), "salted sha256 of the kind and its value; NULL for pictures", is_nullable=True),
+        Column("masked_hash", pa.int64(), "64 bits of a picture under the lake's pad: distances survive", is_nullable=True),
+        Column(
+            "masked_detail",
+            pa.binary(),
+            "64 bits of the flipped picture and both details, under the pad; NULL if only 64 bits are known",
+            is_nullable=True,
+        ),
+        Column("radius", pa.int32(), "perceptual distance up to which pictures are refused", is_nullable=True, bounds=(0, 16)),
+        Column("ticket", pa.string(), "number of the request"),
+        Column("receipt", pa.int64(), "number of the receipt that the removal got", bounds=(1, None)),
+    ),
+    is_sharded=False,
+)

@@ -1,12 +1,14 @@
 """The commands that publish, prove and remove. No logic of their own."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .cli_options import JsonOption, RecipeOption, project_of
-from .terminal import print_json
-from .terminal_versions import print_published, print_verified, published_fields, verified_fields
+from .terminal import print_json, progress
+from .terminal_versions import print_published, print_takedown, print_verified, published_fields, verified_fields
 
 version_commands = typer.Typer()
 
@@ -46,3 +48,45 @@ def verify(
     else:
         print_verified(found)
     raise typer.Exit(0 if found.is_sound else 1)
+
+
+@version_commands.command(epilog="Example: curate takedown request.txt --reason 'asked by the owner' --ticket T-17 --dry-run")
+def takedown(
+    request: Annotated[
+        Path,
+        typer.Argument(
+            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), a "
+            "URL, or a domain with all that is below it; lines that begin with # are comments."
+        ),
+    ],
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the receipt.")],
+    ticket: Annotated[str, typer.Option(help="Number of the request, for the receipt and for rejected_samples.")],
+    radius: Annotated[
+        int,
+        typer.Option(min=-1, max=16, help="Bits of 64 up to which another picture is a near twin and goes too; -1: none."),
+    ] = 4,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and write nothing.")] = False,
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove samples everywhere, prove it, and refuse them for ever; exit code 1 if the proof still finds one."""
+    from .audit.requests import read_request
+    from .audit.takedown import preview_takedown, take_down
+
+    project = project_of(recipe)
+    asked = read_request(request, reason=reason, ticket=ticket, radius=radius)
+    if dry_run:
+        done = [preview_takedown(project, asked)]
+    else:
+        from .assets.takedown_outside import outside_of
+
+        done = list(take_down(project, asked, outside_of(project), progress))
+    if as_json:
+        shown = [{**asdict(one), "hits": [{**asdict(hit), "path": str(hit.path)} for hit in one.hits]} for one in done]
+        print_json({"takedowns": shown, "is_dry_run": dry_run})
+    else:
+        for one in done:
+            print_takedown(one, is_dry_run=dry_run)
+    if any(one.hits for one in done):
+        raise typer.Exit(1)

@@ -14,6 +14,7 @@ from curation_assets.algorithms.labels import labelled
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.algorithms.vectors import from_binary, to_binary
 from curation_assets.errors import EncoderError
+from curation_assets.holdings.image_places import image_places
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -167,16 +168,6 @@ def _embed(step: Step, loaded: LoadedEncoder, pool: pa.Table, log: Callable[[str
     at = pa.array(np.cumsum(shown) - 1, mask=~shown)
     spread = {name: column.take(at) for name, column in columns.items()}
     return {**spread, "reason": pc.if_else(has_pixels.combine_chunks(), spread["reason"], NO_PIXELS)}
-
-
-def image_places(pool: pa.Table, recipe: Recipe) -> list[ImageBytes]:
-    """Where the image bytes of rows of raw_pool lie on this machine; a row without any is at no path."""
-    tars = {name: str(recipe.folder / name) for name in pool["tar"].unique().to_pylist() if name is not None}
-    column = str(recipe.file.pool.image_column) if recipe.file.pool.format == "parquet" else ""
-    columns = (pool[name].to_pylist() for name in ("tar", "offset_bytes", "image_bytes"))
-    return [
-        ImageBytes(tars.get(tar, ""), offset or 0, length or 0, column) for tar, offset, length in zip(*columns, strict=True)
-    ]
 
 
 def load_encoder(clip: ClipEncoder, lake: Lake, weights: str, network: str) -> LoadedEncoder:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from curation_assets.algorithms.sampling import keyed_sample
 from curation_assets.errors import EncoderError
+from curation_assets.holdings.image_places import image_places
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -18,7 +19,6 @@ from resources.training import TrainedNetwork, TrainingSettings, train_clip
 
 from .batch import run_steps
 from .catalogue import asset_spec
-from .encoder import image_places
 from .pictures import inline, line_chart
 from .step import Made, Step
 

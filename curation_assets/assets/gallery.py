@@ -9,10 +9,10 @@ from curation_assets.algorithms.decisions import Decisions
 from curation_assets.algorithms.identity import uid_hex
 from curation_assets.algorithms.inert import inert
 from curation_assets.algorithms.sampling import keyed_sample
+from curation_assets.holdings.image_places import image_places
 from curation_assets.recipe import Recipe
 from resources.thumbnails import thumbnail
 
-from .encoder import image_places
 from .pictures import contact_sheet, inline
 
 _SHOWN = 16

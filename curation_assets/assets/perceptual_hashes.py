@@ -1,13 +1,16 @@
 """Perceptual hashes of every picture, for methods that look for copies."""
 
 import os
+from collections.abc import Mapping
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from curation_assets.algorithms.perceptual_hash import detail_bytes, perceptual_hashes
+from curation_assets.algorithms.perceptual_hash import PerceptualHashes, detail_bytes, perceptual_hashes
 from curation_assets.algorithms.reason_counts import reason_counts
+from curation_assets.audit.near_pictures import words_of
+from curation_assets.holdings.image_places import image_places
 from curation_assets.holdings.project import Project
 from curation_assets.nodes import Graph
 from curation_assets.recipe import Recipe
@@ -18,12 +21,13 @@ from resources.grey_pictures import grey_pictures
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import alignment
-from .encoder import NO_PIXELS, image_places
+from .encoder import NO_PIXELS
 from .reuse import find_reusable
 from .step import Made, Step
 
 _HASHES: Key = ("perceptual_hashes",)
 _POOL: Key = ("raw_pool",)
+_PLACE = ("tar", "offset_bytes", "image_bytes")
 _ROWS_AT_ONCE = 8192  # pictures of 1 kB each
 
 
@@ -63,21 +67,34 @@ def _columns(step: Step, pool: pa.Table) -> dict[str, pa.Array]:
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
 
 
+def picture_words(pool: Mapping[str, pa.Array | np.ndarray], recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Perceptual hashes of rows that are about to become raw_pool's, as words, and where there are any."""
+    rows = pa.table({name: pool[name] for name in _PLACE})
+    parts = [_hashed(rows.slice(start, _ROWS_AT_ONCE), recipe) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+    return np.concatenate([words_of(found) for found, _ in parts]), np.concatenate([r for _, r in parts]) == np.array(None)
+
+
 def _part(step: Step, pool: pa.Table) -> dict[str, pa.Array]:
-    has_pixels = pool["tar"].is_valid().to_numpy()
-    places = image_places(pool.filter(pa.array(has_pixels)), step.project.recipe)
-    pictures, faults = grey_pictures(places, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    reasons = np.full(len(pool), NO_PIXELS, object)
-    reasons[has_pixels] = faults
-    all_pictures = np.zeros((len(pool), *pictures.shape[1:]), np.uint8)
-    all_pictures[has_pixels] = pictures
-    found, is_missing = perceptual_hashes(all_pictures), reasons != np.array(None)
+    found, reasons = _hashed(pool, step.project.recipe)
+    is_missing = reasons != np.array(None)
     return {
         "perceptual_hash": pa.array(found.plain, mask=is_missing),
         "mirrored_hash": pa.array(found.mirrored, mask=is_missing),
         "detail_hash": pa.array(np.array(detail_bytes(found.detail), object), pa.binary(), mask=is_missing),
         "reason": pa.array(reasons, pa.string()),
     }
+
+
+def _hashed(pool: pa.Table, recipe: Recipe) -> tuple[PerceptualHashes, np.ndarray]:
+    """Hashes of the pictures of rows, and per row None or why there is none."""
+    has_pixels = pool["tar"].is_valid().to_numpy()
+    places = image_places(pool.filter(pa.array(has_pixels)), recipe)
+    pictures, faults = grey_pictures(places, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    reasons = np.full(len(pool), NO_PIXELS, object)
+    reasons[has_pixels] = faults
+    all_pictures = np.zeros((len(pool), *pictures.shape[1:]), np.uint8)
+    all_pictures[has_pixels] = pictures
+    return perceptual_hashes(all_pictures), reasons
 
 
 _MEANING = """DCT hashes of every picture and of its mirror image: 64 bits to search by, 256 to compare by.

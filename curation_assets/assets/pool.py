@@ -10,6 +10,8 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_halves
 from curation_assets.algorithms.reason_counts import reason_counts
+from curation_assets.audit.refusal import without_refused
+from curation_assets.audit.tombstones import read_tombstones
 from curation_assets.errors import PoolError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import stored_path
@@ -27,6 +29,7 @@ from resources.webdataset import read_shard
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent
 from .checks import accounting, alignment, readable, unique_uid
+from .perceptual_hashes import picture_words
 from .step import Draft, Made, Step
 
 _POOL: Key = ("raw_pool",)
@@ -55,7 +58,7 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
     def raw_pool(context: dg.AssetExecutionContext, lake: Lake):
         def make(step: Step) -> list[Made]:
             path = step.state.files.get(str(step.shard))
-            contents, fault = (empty_shard(), "") if path is None else _contents(path, settings)
+            contents, fault = (empty_shard(), "") if path is None else _contents(path, recipe, lake)
             rejected = step.draft(_REJECTED, _rejected_columns(contents))
             accepted = step.draft(_POOL, _pool_columns(contents, settings, "" if path is None else stored_path(recipe, path)))
             reasons = reason_counts(contents.rejected["reason"])
@@ -75,7 +78,17 @@ def pool_assets(recipe: Recipe, graph: Graph) -> list[dg.AssetsDefinition]:
     return [raw_pool]
 
 
-def _contents(path: Path, settings: Pool) -> tuple[ShardContents, str]:
+def _contents(path: Path, recipe: Recipe, lake: Lake) -> tuple[ShardContents, str]:
+    """What a shard holds, without what was taken down, and why it could not be read."""
+    contents, fault = _read(path, recipe.file.pool)
+    tombstones = read_tombstones(lake)
+    if tombstones is None:
+        return contents, fault
+    columns = _pool_columns(contents, recipe.file.pool, stored_path(recipe, path))
+    return without_refused(contents, tombstones, lambda: picture_words(columns, recipe)), fault
+
+
+def _read(path: Path, settings: Pool) -> tuple[ShardContents, str]:
     """What is in a shard, and why it cannot be read; an unreadable one is empty but for a rejected row that says so."""
     try:
         if settings.format == "datacomp":

@@ -15,6 +15,7 @@ from .batch import FAILED_PARTITIONS, SHARDS_TAG
 COMMAND_TAG, LAKE_TAG, REASON_TAG = "curation/command", "curation/lake", "curation/reason"
 PARENT_TAG = "curation/made_by_run"
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status.name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING")]
+_RUNNING = [status for status in _UNFINISHED if status.name != "NOT_STARTED"]
 
 
 @dataclass(frozen=True)
@@ -105,3 +106,10 @@ def groups(due: Mapping[Key, Mapping[str | None, str]], most_shards: int) -> Seq
         for start in range(0, len(shards), most_shards):
             by_shards.setdefault(tuple(shards[start : start + most_shards]), []).append(key)
     return [Group(tuple(keys), shards, due[keys[0]][shards[0]]) for shards, keys in by_shards.items()]
+
+
+def runs_alive(instance: dg.DagsterInstance, lake: str) -> list[str]:
+    """Ids of runs that may be writing to a lake; the caller holds its lock, so no `curate apply` is among them."""
+    end_killed_runs(instance, lake)
+    found = instance.get_runs(filters=dg.RunsFilter(statuses=_RUNNING))
+    return [run.run_id for run in found if run.tags.get(LAKE_TAG, lake) == lake]

@@ -11,7 +11,7 @@ from resources.stored_files import open_stored, read_stored
 from .invariants import AuditFinding, Spot
 from .receipts import FOLDER as RECEIPTS
 from .receipts import receipt_faults
-from .redactions import PATTERN
+from .removed_rows import PATTERN
 from .versions import FOLDER
 
 _TAKEDOWNS, _STONES = "_takedowns", "takedowns"

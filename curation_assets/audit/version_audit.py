@@ -10,7 +10,7 @@ from resources.stored_files import damage
 
 from .findings import Finding
 from .invariants import AuditFinding, Spot
-from .redactions import PATTERN
+from .removed_rows import PATTERN
 from .verify import verify
 from .versions import FOLDER, MANIFEST, Version, open_version
 

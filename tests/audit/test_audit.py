@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation_assets.algorithms.digest import partition_version
+from curation_assets.algorithms.identity import uid_digest
 from curation_assets.audit.audit import Audit, audit
 from curation_assets.audit.invariants import CHECKS, AuditFinding, counted
 from curation_assets.audit.publish import publish
@@ -367,9 +369,6 @@ def test_rows_of_another_pool_version_are_stale_and_no_breach(damaged: Project):
     """raw_pool is made again with other content: what was made from the old rows is behind, not wrong."""
     lake = Lake(root=damaged.lake.root)
     rows = lake.read("raw_pool", shard="00000").slice(1)
-    from curation_assets.algorithms.identity import uid_digest
-    from curation_assets.algorithms.digest import partition_version
-
     uids = uid_digest(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy())
     record = {**lake.records("raw_pool")["00000"], "rows": len(rows), "uid_digest": uids}
     lake.write("raw_pool", [Part("00000", rows, {**record, "data_version": partition_version(rows, uids)})])
@@ -386,8 +385,6 @@ def test_nothing_is_left_out_of_the_walk(clean: Project):
 
 def store(project: Project, table: str, shard: str | None, rows: pa.Table) -> None:
     """Write a partition with a record that its rows agree with."""
-    from curation_assets.algorithms.digest import partition_version
-
     lake = Lake(root=project.lake.root)
     record = dict(lake.records(table)[shard])
     record |= {"rows": len(rows), "data_version": partition_version(rows, record["uid_digest"])}

@@ -1,0 +1,43 @@
+"""Captions and URLs that only removed rows have: what the proof looks for, since one that others share may stay."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .lake_roots import LakeRoot
+from .pool_cut import POOL
+from .victims import Found
+
+_PATTERNS_AT_ONCE = 500
+_PREFIX = 24  # characters that are looked for in all rows at once; what has them is then compared as a whole
+
+
+def unshared(roots: Sequence[LakeRoot], found: Found) -> tuple[list[str], list[str]]:
+    """Captions and URLs of the rows that go which are in no caption, or no URL, of a row that stays."""
+    captions = {victim.text for victim in found.victims.values() if victim.text.strip()}
+    urls = {victim.url for victim in found.victims.values() if victim.url}
+    for root in roots:
+        if POOL not in root.tables:
+            continue
+        gone = found.rows(root.name)
+        for shard in root.lake.shards(POOL):
+            table = root.lake.read(POOL, shard=shard, columns=["row", "text", "url"])
+            if shard in gone:
+                table = table.filter(pa.array(~np.isin(table["row"].to_numpy(), gone[shard])))
+            captions -= _parts_of(table["text"], captions)
+            urls -= _parts_of(table["url"], urls)
+    return sorted(captions), sorted(urls)
+
+
+def _parts_of(column: pa.ChunkedArray, values: set[str]) -> set[str]:
+    """The values that stand in a text of the column."""
+    ordered, shared = sorted(values), set()
+    for start in range(0, len(ordered), _PATTERNS_AT_ONCE):
+        some = ordered[start : start + _PATTERNS_AT_ONCE]
+        pattern = "|".join(sorted({re.escape(value[:_PREFIX]) for value in some}))
+        texts = column.filter(pc.fill_null(pc.match_substring_regex(column, pattern), False)).to_pylist()
+        shared |= {value for value in some if any(value in text for text in texts)}
+    return shared

@@ -1,0 +1,65 @@
+"""Takedown: samples leave every table of a lake, its published versions and exports, and are refused for ever after.
+
+The order makes it safe to be killed anywhere: a journal says what is to be done, then nothing can come in again, then rows go,
+raw_pool last, then old files, then the proof is made, then the receipt written. Whoever calls next finishes it first.
+"""
+
+from collections.abc import Callable, Sequence
+
+from curation_assets.errors import LakeError
+from curation_assets.holdings.project import Project
+
+from .journal import read_journal, write_journal
+from .lake_roots import lake_roots
+from .requests import Request
+from .takedown_plan import Takedown, look
+from .takedown_steps import Outside, finish
+
+
+def preview_takedown(project: Project, request: Request) -> Takedown:
+    """What a takedown would remove; nothing is written.
+
+    Raises:
+        LakeError: the lake is no folder, or a takedown was interrupted.
+    """
+    roots = lake_roots(project.lake)
+    if read_journal(project.lake.root) is not None:
+        raise LakeError(
+            f"a takedown of {project.lake.root} was interrupted; run curate takedown without --dry-run to finish it"
+        )
+    return look(project, roots, request)[1]
+
+
+def take_down(project: Project, request: Request, outside: Outside, report: Callable[[str], None]) -> Sequence[Takedown]:
+    """Remove samples everywhere, refuse them for ever, prove it, and write a receipt.
+
+    Args:
+        project: recipe, graph and lake.
+        request: what is removed.
+        outside: past and present runs.
+        report: takes a line per step.
+
+    Returns:
+        What was done; an interrupted takedown that was finished first comes before.
+
+    Raises:
+        LakeError: the lake is no folder, something is writing to it, or files of it are missing.
+    """
+    lake_roots(project.lake)
+    with project.lake.lock("apply", wait=False):
+        if running := list(outside.live_runs()):
+            raise LakeError(
+                f"the runs {', '.join(running[:5])} may be writing to {project.lake.root}; wait for them, or end them first"
+            )
+        done = []
+        pending = read_journal(project.lake.root)
+        if pending is not None:
+            report(f"finishing the takedown {pending.ticket}, which was interrupted")
+            done.append(finish(project, pending, outside, report))
+            if not done[-1].is_finished:
+                return done
+        journal, seen = look(project, lake_roots(project.lake), request)
+        if journal is None:
+            return [*done, seen]
+        write_journal(project.lake.root, journal)
+        return [*done, finish(project, journal, outside, report)]

@@ -1,0 +1,141 @@
+"""What a takedown would come to, and the journal that makes it happen; nothing is written here."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curation_assets.holdings.project import Project
+from curation_assets.holdings.shards import shard_files
+from resources.byte_scan import Hit
+
+from .exported_files import count_in, exported_files
+from .journal import Journal, plain_words
+from .lake_roots import LakeRoot
+from .matching import Wanted
+from .plain_values import unshared
+from .pool_cut import PoolCut
+from .receipts import next_number
+from .redactions import removed_members
+from .requests import Request, by_kind
+from .surgery import Change, Surgery
+from .tombstones import read_tombstones
+from .victims import Found, Search
+
+
+@dataclass(frozen=True)
+class TableLoss:
+    """What a table, or an exported file, loses in so many partitions: rows (negative if it gains some), and pointers."""
+
+    name: str
+    partitions: int
+    rows: int
+    pointers: int
+
+
+@dataclass(frozen=True)
+class Takedown:
+    """What a takedown comes to.
+
+    Args:
+        ticket: of the request.
+        counts: rows of raw_pool that go, by why, those of published versions included; `unhashed`, named rows whose picture
+            cannot be hashed, so that near twins of it stay; and `unsearched`, rows in shards without perceptual hashes, where
+            near twins are not looked for.
+        losses: per table and exported file.
+        places: file, offset and length in bytes of the removed images, which are their owner's to delete.
+        receipt: number of its receipt; None if none was written.
+        hits: where the proof still found something.
+        proved_files: files that the proof read.
+        is_finished: False where a uid or image digest was still found, or nothing has been written.
+    """
+
+    ticket: str
+    counts: Mapping[str, int]
+    losses: Sequence[TableLoss]
+    places: Sequence[tuple[str, int, int]]
+    receipt: int | None = None
+    hits: Sequence[Hit] = ()
+    proved_files: int = 0
+    is_finished: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing left to remove or to refuse."""
+        return not self.losses and not self.counts.get("new_refusals")
+
+
+def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> tuple[Journal | None, Takedown]:
+    """The journal of what a request comes to, None if nothing is left to do, and the same for people."""
+    values, receipt = by_kind(request.selectors), next_number(Path(project.lake.root))
+    wanted = Wanted(*(set(values[kind]) for kind in ("uid", "sha256", "url", "domain")))
+    hashes = np.array([int(value, 16) for value in values["phash"]], np.uint64).view(np.int64)[:, None]
+    found = Search(roots, project.recipe, request.radius).find(wanted, [hashes], is_new=True)
+    plain = {"uid": wanted.uids, "sha256": wanted.sha256, "url": wanted.urls, "domain": wanted.domains}
+    changes = [
+        (root, change)
+        for root, surgery in surgeries(project, roots, (found, wanted), (request.ticket, receipt))
+        for change in surgery.changes()
+    ]
+    losses = [*_table_losses(changes), *_file_losses(project, wanted.uids)]
+    counts = _counts(found)
+    counts["new_refusals"] = _new_refusals(project, plain, found.pictures, request.radius)
+    places = sorted({victim.place for victim in found.victims.values() if victim.place is not None})
+    seen = Takedown(request.ticket, counts, losses, places)
+    if seen.is_empty:
+        return None, seen
+    captions, urls = unshared(roots, found)
+    redactions = {root.name: members for root in roots if (members := removed_members(root, wanted.uids))}
+    journal = Journal(
+        *(request.ticket, request.reason, request.radius, receipt),
+        *({kind: sorted(own) for kind, own in plain.items()}, plain_words(found.pictures), captions, urls, counts),
+        *([(loss.name, loss.partitions, loss.rows, loss.pointers) for loss in losses], places, redactions),
+    )
+    return journal, seen
+
+
+def surgeries(
+    project: Project, roots: Sequence[LakeRoot], gone: tuple[Found, Wanted], named: tuple[str, int]
+) -> list[tuple[LakeRoot, Surgery]]:
+    """The removal in each lake root: of what was found, for a ticket and the number of its receipt."""
+    found, wanted = gone
+    return [(root, Surgery(PoolCut(root, found.rows(root.name), wanted), project.graph, *named)) for root in roots]
+
+
+def own_exports(project: Project) -> list[Path]:
+    """Exported files in the lake's folder; files of the pool are none, wherever they lie."""
+    pool = {path.resolve() for path in shard_files(project.recipe).values()}
+    return list(exported_files(Path(project.lake.root), pool))
+
+
+def _table_losses(changes: Sequence[tuple[LakeRoot, Change]]) -> list[TableLoss]:
+    by_table: dict[str, list[Change]] = {}
+    for root, change in changes:
+        by_table.setdefault(root.shown(change.table), []).append(change)
+    return [
+        TableLoss(name, len(some), sum(one.dropped for one in some), sum(one.blanked for one in some))
+        for name, some in by_table.items()
+    ]
+
+
+def _file_losses(project: Project, uids: set[str]) -> list[TableLoss]:
+    counted = [(path, count_in(path, uids)) for path in own_exports(project)]
+    root = Path(project.lake.root)
+    return [TableLoss(path.relative_to(root).as_posix(), 1, count, 0) for path, count in counted if count]
+
+
+def _counts(found: Found) -> dict[str, int]:
+    causes = Counter(victim.cause for victim in found.victims.values())
+    return {**dict(sorted(causes.items())), "unhashed": found.unhashed, "unsearched": found.unsearched}
+
+
+def _new_refusals(project: Project, plain: Mapping[str, set[str]], pictures: Sequence[np.ndarray], radius: int) -> int:
+    """How many values and pictures the lake does not refuse yet."""
+    known = read_tombstones(project.lake)
+    values = [(kind, value) for kind, own in plain.items() for value in own]
+    words = [one for part in pictures for one in part]
+    if known is None:
+        return len(values) + len(words)
+    return sum(not known.holds(*pair) for pair in values) + sum(not known.holds_picture(one, radius) for one in words)

@@ -1,0 +1,125 @@
+"""The steps of a takedown, from its journal; each may have been done before, wholly or in part."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from curation_assets.holdings.project import Project
+from resources.byte_scan import Needle, ScanReport, scan
+from resources.purge import purge_table
+
+from .exported_files import remove_from
+from .journal import Journal, delete_journal, journal_path, write_journal
+from .lake_roots import LakeRoot, lake_roots
+from .masks import read_masks
+from .receipts import next_number, write_receipt
+from .redactions import write_redaction
+from .takedown_plan import TableLoss, Takedown, own_exports, surgeries
+from .tombstones import Stones, write_tombstones
+from .victims import Search
+
+# A short hash, uid or digest is never there by accident; a caption may be what somebody else wrote as well.
+_CERTAIN = ("uid", "sha256")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a takedown needs of the world outside the lake.
+
+    Args:
+        live_runs: ids of runs that may be writing to this lake.
+        redact: takes uids (hex digits) and other needles out of the records of past runs; returns how many events changed.
+        folders: what the proof reads besides the lake.
+    """
+
+    live_runs: Callable[[], Sequence[str]]
+    redact: Callable[[Sequence[str], Sequence[Needle]], int]
+    folders: Sequence[Path] = ()
+
+
+def finish(project: Project, journal: Journal, outside: Outside, report: Callable[[str], None]) -> Takedown:
+    """Do, or do again, everything that a journal asks for, and delete it.
+
+    Raises:
+        LakeError: files of the lake are missing; the journal stays.
+    """
+    root, roots = Path(project.lake.root), lake_roots(project.lake)
+    wanted = journal.wanted
+    found = Search(roots, project.recipe, journal.radius).find(wanted, journal.words, is_new=False)
+    _take_up(project, journal, (wanted.uids, wanted.sha256))
+    stones = Stones(journal.values, journal.words, journal.radius)
+    write_tombstones(project.lake, stones, journal.ticket, journal.receipt)
+    for _, surgery in surgeries(project, roots, (found, wanted), (journal.ticket, journal.receipt)):
+        for table in surgery.write(surgery.changes()):
+            report(f"removed from {table}")
+    for version in roots:
+        write_redaction(version, journal.redactions.get(version.name, []), journal.ticket, journal.receipt)
+    for path in own_exports(project):
+        if count := remove_from(path, wanted.uids):
+            report(f"removed {count:,} rows from {path.relative_to(root)}")
+    _purge(lake_roots(project.lake), report)
+    needles = needles_of(journal)
+    events = outside.redact(journal.values["uid"], needles)
+    report(f"removed from {events:,} events of past runs")
+    proof = scan([root, *outside.folders], needles, [journal_path(project.lake.root)])
+    report(f"looked for {len(needles):,} values in {proof.files:,} files: {len(proof.hits):,} found")
+    return _close(root, journal, proof, events)
+
+
+def needles_of(journal: Journal) -> list[Needle]:
+    """What must be nowhere afterwards."""
+    found = [Needle(kind, bytes.fromhex(value)) for kind in _CERTAIN for value in journal.values[kind]]
+    found += [Needle("text", text.encode()) for text in journal.captions]
+    return [*found, *(Needle("url", url.encode()) for url in journal.urls)]
+
+
+def _take_up(project: Project, journal: Journal, values: tuple[set[str], set[str]]) -> None:
+    """Rows that came in after the takedown was interrupted, and before it is finished now, go too."""
+    known = journal.values
+    new = {kind: sorted(own) for kind, own in zip(_CERTAIN, values, strict=True)}
+    if any(new[kind] != known[kind] for kind in _CERTAIN):
+        known |= new
+        write_journal(project.lake.root, journal)
+
+
+def _purge(roots: Sequence[LakeRoot], report: Callable[[str], None]) -> None:
+    """Nothing of an older version of any table may stay: who knows which of them had the rows."""
+    files = entries = 0
+    for root in roots:
+        for table in root.tables:
+            purged = purge_table(root.path / table)
+            files, entries = files + purged.files, entries + purged.entries
+    report(f"deleted {files:,} files of former versions, and their statistics in {entries:,} entries of logs")
+
+
+def _close(root: Path, journal: Journal, proof: ScanReport, events: int) -> Takedown:
+    """Write the receipt and delete the journal, unless something was found that can only be the removed samples."""
+    losses = [TableLoss(*loss) for loss in journal.losses]
+    is_gone = not any(hit.kind in _CERTAIN for hit in proof.hits)
+    if is_gone and next_number(root) == journal.receipt:
+        write_receipt(root, _body(root, journal, proof, events))
+    if is_gone:
+        delete_journal(str(root))
+    return Takedown(
+        *(journal.ticket, journal.counts, losses, journal.places, journal.receipt if is_gone else None),
+        *(proof.hits, proof.files, is_gone),
+    )
+
+
+def _body(root: Path, journal: Journal, proof: ScanReport, events: int) -> dict[str, object]:
+    """What the receipt says: nothing by which a sample could be known without knowing it already."""
+    masks = read_masks(str(root))
+    hits = [{"path": str(hit.path), "kind": hit.kind, "needle": hit.index} for hit in proof.hits]
+    return {
+        "operation": "takedown",
+        "ticket": journal.ticket,
+        "reason": journal.reason,
+        "radius": journal.radius,
+        "counts": journal.counts,
+        "tables": [asdict(TableLoss(*loss)) for loss in journal.losses],
+        "removed": sorted(masks.digest("uid", uid).hex() for uid in journal.values["uid"]),
+        "published": {name: len(removed) for name, removed in sorted(journal.redactions.items())},
+        "places": [list(place) for place in journal.places],
+        "events": events,
+        "proof": {"files": proof.files, "bytes": proof.bytes, "needles": len(needles_of(journal)), "hits": hits},
+    }
