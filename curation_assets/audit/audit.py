@@ -14,7 +14,7 @@ from resources.stored_files import StoredTable, damage, open_stored, table_folde
 from .invariants import AuditFinding, Spot, counted
 from .lake_audit import LakeAudit
 from .lake_tables import LakeTables, Scope, Seen
-from .removal_audit import receipt_findings, unfinished_findings
+from .removal_audit import receipt_findings, taken_down, unfinished_findings
 from .version_audit import absent_findings, is_redacted, project_of_version, verification_findings, version_folders
 from .versions import FOLDER
 
@@ -67,8 +67,8 @@ def audit(project: Project, *, is_quick: bool = False, progress: Callable[[str],
         progress: takes lines for people.
     """
     started, folders = time.monotonic(), version_folders(project)
-    findings: list[AuditFinding] = []
-    scope = Scope(is_quick, progress, None, Seen())
+    matcher, findings = taken_down(project.lake)
+    scope = Scope(is_quick, progress, matcher, Seen())
     steps = [partial(_lakes, project, scope, folders), partial(_stale, project)]
     if not is_quick:
         steps += [partial(_verified, project, folder, progress) for folder in folders]

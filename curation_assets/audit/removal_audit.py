@@ -3,18 +3,46 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
+from curation_assets.algorithms.identity import uid_hex
 from curation_assets.errors import LakeError
-from resources.stored_files import open_stored, read_stored
+from resources.delta import Lake
+from resources.stored_files import damage, open_stored, read_stored
 
 from .invariants import AuditFinding, Spot
+from .lake_tables import Matcher
+from .near_pictures import WORDS
 from .receipts import FOLDER as RECEIPTS
 from .receipts import receipt_faults
 from .removed_rows import PATTERN
+from .tombstones import Samples, Tombstones, read_tombstones
 from .versions import FOLDER
 
 _TAKEDOWNS, _STONES = "_takedowns", "takedowns"
+
+
+def taken_down(lake: Lake) -> tuple[Matcher | None, list[AuditFinding]]:
+    """What finds rows that a lake refuses by uid, image bytes, URL or domain; None if it refuses nothing, or cannot tell."""
+    try:
+        with damage("it cannot be told what was taken down"):
+            stones = read_tombstones(lake)
+    except LakeError as error:
+        return None, [Spot(_STONES).breach("takedown", "digest", "what was taken down", error)]
+    return (None if stones is None else partial(_refused_rows, stones)), []
+
+
+def _refused_rows(stones: Tombstones, rows: pa.Table) -> list[int]:
+    """Positions of rows of raw_pool or members that are refused."""
+    uids = uid_hex(rows["uid_hi"].to_numpy(), rows["uid_lo"].to_numpy())
+    sha256 = [None if digest is None else digest.hex() for digest in rows["image_sha256"].to_pylist()]
+    nothing = np.zeros((len(rows), WORDS), np.int64), np.zeros(len(rows), bool)
+    tickets = stones.refusals(Samples(uids, sha256, rows["url"].to_pylist(), *nothing))
+    return [at for at, ticket in enumerate(tickets) if ticket is not None]
 
 
 def receipt_findings(root: Path) -> Iterator[AuditFinding]:

@@ -7,16 +7,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from curation_assets.algorithms.digest import partition_version
-from curation_assets.algorithms.identity import uid_digest
+from curation_assets.algorithms.identity import uid_digest, uid_hex
 from curation_assets.audit.audit import Audit, audit
 from curation_assets.audit.invariants import CHECKS, AuditFinding, counted
 from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import write_receipt
+from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from resources.stored_files import files_below, open_stored, read_stored, table_folders
@@ -276,6 +278,22 @@ def test_a_removed_newest_receipt_is_found_because_a_redaction_names_it(damaged:
 def test_a_redaction_that_cannot_be_read_is_found(damaged: Project):
     (root_of(damaged) / VERSION / "redaction_3.json").write_text("[")
     assert any(f.check == "receipts" and f.place == "redaction_3.json" for f in audit(damaged).findings)
+
+
+def test_a_row_that_was_taken_down_is_found_by_place_and_without_its_uid(damaged: Project):
+    lake = Lake(root=damaged.lake.root)
+    row = lake.read("subsets/aligned", shard="00001").to_pylist()[0]
+    (uid,) = uid_hex(np.array([row["uid_hi"]]), np.array([row["uid_lo"]]))
+    write_tombstones(lake, Stones({"uid": [uid]}, [], 4), "T-1", 3)
+    found = audit(damaged)
+    hits = {(f.table, f.partition, f.place) for f in found.findings if f.check == "takedown"}
+    place = f"row {row['row']}"
+    assert hits == {("raw_pool", "00001", place), (f"{VERSION}/raw_pool", "00001", place), (f"{VERSION}/members", "", place)}
+    assert uid not in json.dumps(found.as_json())
+    (root_of(damaged) / "receipts" / "000003.json").unlink()
+    assert any("receipt 3 is missing" in f.found for f in audit(damaged).findings)
+    (root_of(damaged) / "_takedowns" / "salt").unlink()
+    assert "what was taken down" in [f.expected for f in audit(damaged).findings if f.check == "takedown"]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x00\xff\n", b"{}\n" * 3])
