@@ -125,7 +125,7 @@ def find_version(snapshot: Snapshot, shard: str, having: tuple[str, object]) -> 
     """Newest version of a table that wrote a shard with a record in which a field has a value; None if there was none."""
     name, value = having
     for commit in snapshot.table.history():
-        found = _unfolded(commit).get(shard)
+        found = unfolded(commit).get(shard)
         if found is not None and found.get(name) == value:
             return int(commit["version"])
     return None
@@ -162,7 +162,8 @@ def _files(table: DeltaTable) -> dict[str | None, list[str]]:
     return files
 
 
-def _unfolded(commit: Mapping[str, object]) -> Records:
+def unfolded(commit: Mapping[str, object]) -> Records:
+    """Records of the partitions that a commit wrote; the inverse of `folded`."""
     kept = commit.get(RECORD)
     if not isinstance(kept, dict) or "partitions" not in kept:
         return {}
@@ -191,7 +192,7 @@ def _newest(commits: list[dict[str, object]]) -> tuple[Records, bool]:
     """Newest record of each partition in commits, newest first, and whether the table began anew among them."""
     found: Records = {}
     for commit in commits:
-        found = {**_unfolded(commit), **found}
+        found = {**unfolded(commit), **found}
         kept = commit.get(RECORD)
         if isinstance(kept, dict) and kept.get("restarts"):
             return found, True

@@ -46,6 +46,28 @@ def perceptual_pairs(hashes: PerceptualHashes, radius: int, is_new: np.ndarray |
             yield from _refined(pairs, chosen, (mirrored, plain), radius)
 
 
+def perceptual_distances(one: PerceptualHashes, many: PerceptualHashes) -> np.ndarray:
+    """Perceptual distance of one picture to many, as `perceptual_pairs` defines it; int64, shape (n,).
+
+    Example:
+        >>> zeros = np.zeros(2, np.int64)
+        >>> some = PerceptualHashes(np.array([7, 1]), zeros, np.zeros((2, 8), np.int64))
+        >>> one = PerceptualHashes(zeros[:1], zeros[:1], np.zeros((1, 8), np.int64))
+        >>> perceptual_distances(one, some).tolist()
+        [0, 0]
+    """
+    nearest = np.full(len(many.plain), 64, np.int64)
+    for own, other, own_detail, detail in (
+        (one.plain, many.plain, _PLAIN, _PLAIN),
+        (one.plain, many.mirrored, _PLAIN, _MIRRORED),
+        (one.mirrored, many.plain, _MIRRORED, _PLAIN),
+    ):
+        coarse = hamming_distance(own, other).astype(np.int64)
+        fine = hamming_distance(one.detail[:, own_detail], many.detail[:, detail]).sum(axis=1, dtype=np.int64)
+        nearest = np.minimum(nearest, np.maximum(coarse, -(-fine // _DETAIL_STEP)))
+    return nearest
+
+
 def _refined(pairs: Pairs, chosen: np.ndarray, details: tuple[np.ndarray, np.ndarray], radius: int) -> Iterator[Pairs]:
     """The pairs of two different rows that the 256 bits hold near, too."""
     left, right = chosen[pairs.left], pairs.right

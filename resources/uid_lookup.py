@@ -1,0 +1,75 @@
+"""Rows of a sorted or unsorted Delta table that have a uid, read from the row groups that can hold it alone."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .snapshot import Snapshot
+
+
+class _Footer:
+    """A parquet file's footer, and the smallest and largest uid_hi of each row group, int64."""
+
+    def __init__(self, path: str) -> None:
+        with pq.ParquetFile(path) as file:
+            self.metadata = file.metadata
+        names = [self.metadata.schema.column(i).name for i in range(self.metadata.num_columns)]
+        at = names.index("uid_hi")
+        groups = [self.metadata.row_group(i).column(at).statistics for i in range(self.metadata.num_row_groups)]
+        limits = np.iinfo(np.int64)
+        # Without statistics anything may be in a group.
+        bounds = [(s.min, s.max) if s is not None and s.has_min_max else (limits.min, limits.max) for s in groups]
+        self.smallest, self.largest = np.array(bounds, np.int64).reshape(-1, 2).T
+
+    def groups(self, uid_hi: int) -> list[int]:
+        return np.flatnonzero((self.smallest <= uid_hi) & (uid_hi <= self.largest)).tolist()
+
+
+def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], columns: list[str]) -> pa.Table:
+    """Columns of the rows of a partition that have a uid, high and low half as stored."""
+    uid_hi, uid_lo = uid
+    if snapshot.stamp is None:
+        rows = snapshot.read(shard, [*dict.fromkeys(["uid_hi", "uid_lo", *columns])])
+        return rows.filter((pc.field("uid_hi") == uid_hi) & (pc.field("uid_lo") == uid_lo)).select(columns)
+    parts = [_find(str(Path(snapshot.uri) / path), uid_hi, uid_lo, columns) for path in snapshot.files.get(shard, [])]
+    schema = pa.schema([snapshot.schema.field(name) for name in columns])
+    return pa.concat_tables([part.cast(schema) for part in parts if part is not None] or [schema.empty_table()])
+
+
+def uid_range(snapshot: Snapshot, shard: str | None) -> tuple[int, int] | None:
+    """Smallest and largest uid_hi of a partition, as stored (signed); None if it has no rows, or is not on a local disk."""
+    footers = [_footer(str(Path(snapshot.uri) / path)) for path in snapshot.files.get(shard, []) if snapshot.stamp is not None]
+    bounds = [(int(f.smallest.min()), int(f.largest.max())) for f in footers if len(f.smallest)]
+    return (min(low for low, _ in bounds), max(high for _, high in bounds)) if bounds else None
+
+
+def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table | None:
+    footer = _footer(path)
+    groups = footer.groups(uid_hi)
+    if not groups:
+        return None
+    found = []
+    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+        for group in groups:
+            high = file.read_row_group(group, columns=["uid_hi"], use_threads=False)["uid_hi"].to_numpy()
+            at = np.flatnonzero(high == uid_hi)
+            if len(at):
+                names = [*dict.fromkeys(["uid_lo", *columns])]
+                rows = file.read_row_group(group, columns=names, use_threads=False).take(pa.array(at))
+                found.append(rows.filter(pc.field("uid_lo") == uid_lo).select(columns))
+    return pa.concat_tables(found) if found else None
+
+
+@lru_cache(maxsize=4096)
+def _kept_footer(path: str, inode: int, changed_ns: int) -> _Footer:
+    return _Footer(path)
+
+
+def _footer(path: str) -> _Footer:
+    """The footer of a file, read once as long as the file is the same; some kB each."""
+    status = Path(path).stat()
+    return _kept_footer(path, status.st_ino, status.st_mtime_ns)
