@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from .tables import RAW_POOL, UID, Column, Table
+from .tables import UID, Column, Table, pool_table
 
 _PUBLISHED = (
     *("key", "text", "url", "image_sha256", "width", "height", "format"),
@@ -27,7 +27,7 @@ MEMBERS = Table(
         *UID,
         Column("pool_shard", pa.string(), "shard that the sample came in"),
         Column("pool_row", pa.int32(), "its row there"),
-        *(c for c in RAW_POOL.columns if c.name in _PUBLISHED),
+        *(c for c in pool_table(has_pixels=False).columns if c.name in _PUBLISHED),
     ),
     is_sharded=False,
 )

@@ -27,7 +27,15 @@ from resources.sqlite_cells import SQLITE_MAGIC, find_in_sqlite
 __all__ = ["Hit", "Needle", "ScanReport", "scan"]
 
 BLOCK_BYTES = 16 << 20
-_CONTENT_ERRORS = (pa.ArrowException, zlib.error, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, sqlite3.Error)
+_CONTENT_ERRORS = (
+    pa.ArrowException,
+    zlib.error,
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    sqlite3.Error,
+)
 
 
 @dataclass(frozen=True)

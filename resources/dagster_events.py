@@ -69,7 +69,9 @@ def redact_events(home: Path, uids: Sequence[str], needles: Sequence[Needle]) ->
                 f"{home}, then run this again; what was cleaned already stays so"
             ) from error
         except OSError as error:
-            raise LakeError(f"{path} cannot be cleaned: {error.strerror or error}; give this user the right to write it") from error
+            raise LakeError(
+                f"{path} cannot be cleaned: {error.strerror or error}; give this user the right to write it"
+            ) from error
         if changed is not None:
             events += changed
             files += 1

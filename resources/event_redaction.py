@@ -10,12 +10,18 @@ from resources.needle_index import NeedleIndex
 from resources.needles import Needle
 
 REMOVED = "removed by a takedown"
+# Dagster 1.13 refuses to read an event one of whose tags has blanks in its key or value.
+REMOVED_TAG = "removed_by_a_takedown"
+_TAGS = ("tags", "value")  # where they stand in an event, and the column of the tables of tags
 # What Dagster finds its events by. A hostile caption may read like one of these ("ASSET_MATERIALIZATION"); removing it here
 # would lose the event, so in keys, and in values and columns of these names, only digits (uids, digests) are looked for.
 NAMES = frozenset(
-    ("__class__", "__enum__", "__set__", "event_type_value", "step_kind_value", "run_id", "step_key", "pipeline_name", "job_name")
-    + ("name", "key", "path", "partition", "asset_key", "dagster_event_type", "check_name", "mode", "status", "snapshot_id")
-    + ("snapshot_type", "execution_status", "backfill_id", "partition_set", "partitions_def_name", "concurrency_key", "version_num")
+    [
+        *("__class__", "__enum__", "__set__", "event_type_value", "step_kind_value", "run_id", "step_key", "pipeline_name"),
+        *("job_name", "name", "key", "path", "partition", "asset_key", "dagster_event_type", "check_name", "mode", "status"),
+        *("snapshot_id", "snapshot_type", "execution_status", "backfill_id", "partition_set", "partitions_def_name"),
+        *("concurrency_key", "version_num"),
+    ]
 )
 _ENTRY = "EventMetadataEntry"
 _VALUE = re.compile(r"\w+(MetadataEntryData|MetadataValue)")
@@ -64,7 +70,7 @@ class Redactor:
         except (ValueError, RecursionError):
             read = None
         if not isinstance(read, dict | list):
-            return REMOVED.encode() if self._long.holds(text) else text
+            return _substitute(column).encode() if self._long.holds(text) else text
         changed = self._strings(self._without_entries(read))
         if changed == read:
             return text
@@ -82,7 +88,7 @@ class Redactor:
         if isinstance(node, list):
             return [self._strings(child, name) for child in node]
         if isinstance(node, dict):
-            return {self._key(key): self._strings(child, key) for key, child in node.items()}
+            return {self._key(key): self._strings(child, name if name == "tags" else key) for key, child in node.items()}
         if isinstance(node, bool) or node is None:
             return node
         if name in NAMES:
@@ -92,13 +98,18 @@ class Redactor:
         return 0 if self._digits.holds(str(node).encode()) else node
 
     def _key(self, key: str) -> str:
-        return REMOVED if self._digits.holds(key.encode("utf-8", "surrogatepass")) else key
+        return REMOVED_TAG if self._digits.holds(key.encode("utf-8", "surrogatepass")) else key
 
     def _string(self, text: str, name: str) -> str:
         content = text.encode("utf-8", "surrogatepass")
         if text[:1] in ("{", "["):
             return self.redacted(content, name).decode("utf-8", "surrogatepass")
-        return REMOVED if self._long.holds(content) else text
+        return _substitute(name) if self._long.holds(content) else text
+
+
+def _substitute(name: str) -> str:
+    """What stands for a removed text in a place of this name."""
+    return REMOVED_TAG if name in _TAGS else REMOVED
 
 
 class _Finder:
@@ -122,7 +133,8 @@ def _replaced(node: Json, is_removed: Callable[[str], bool]) -> Json:
         return node
     kind = node.get("__class__")
     if isinstance(kind, str) and _VALUE.fullmatch(kind):
-        return dict(_TEXT) if is_removed(json.dumps(node, ensure_ascii=False)) else node
+        value = {key: child for key, child in node.items() if key != "__class__"}
+        return dict(_TEXT) if is_removed(json.dumps(value, ensure_ascii=False)) else node
     changed = {key: _replaced(child, is_removed) for key, child in node.items()}
     if kind == _ENTRY and changed.get("description") and changed.get("entry_data") == _TEXT:
         changed["description"] = None

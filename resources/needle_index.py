@@ -5,6 +5,7 @@ position is looked at, as one 64-bit number, and a table of bits says for nearly
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -117,9 +118,7 @@ class NeedleIndex:
                 found[needle] = True
 
 
-def _candidates(
-    part: _Grams, padded: np.ndarray, words: np.ndarray, span: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _candidates(part: _Grams, padded: np.ndarray, words: np.ndarray, span: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the span whose 8 bytes are a number of the table, and which one."""
     start, stop = span
     if part.step:
@@ -143,7 +142,7 @@ def _slices(part: _Grams, entry: np.ndarray) -> list[tuple[int, int]]:
     total = np.cumsum(part.first[entry + 1] - part.first[entry])
     cuts = np.flatnonzero(np.diff(total // _PAIRS)) + 1
     edges = [0, *cuts.tolist(), len(entry)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _mask(length: int) -> int:

@@ -12,6 +12,7 @@ _LENGTHS = {"uid": 16, "sha256": 32}
 SHORTEST_PART_BYTES = 12
 # The 64-bit halves of a uid are 18 or 19 digits nearly always; fewer than these could be a time or a size.
 _SHORTEST_DECIMAL = 15
+_NESTING = 3
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,16 @@ class Needle:
             raise ArgumentError(f"no needle is of the kind {self.kind!r}; known: {', '.join(KINDS)}")
         wanted = _LENGTHS.get(self.kind, len(self.value))
         if len(self.value) != wanted:
-            raise ArgumentError(f"a needle of kind {self.kind} has {wanted} bytes, not {len(self.value)}; give raw bytes, not hex")
+            raise ArgumentError(
+                f"a needle of kind {self.kind} has {wanted} bytes, not {len(self.value)}; give raw bytes, not hex"
+            )
         if self.kind in ("text", "url"):
             try:
                 self.value.decode()
             except UnicodeDecodeError as error:
-                raise ArgumentError(f"a needle of kind {self.kind} must be UTF-8: {error.reason} at byte {error.start}") from error
+                raise ArgumentError(
+                    f"a needle of kind {self.kind} must be UTF-8: {error.reason} at byte {error.start}"
+                ) from error
 
     @property
     def is_whole_only(self) -> bool:
@@ -52,7 +57,8 @@ def spellings(needle: Needle) -> frozenset[bytes]:
 
     Hex in lower and upper case; raw bytes; of a uid also its halves as two little-endian numbers in either order, and
     each half alone as the decimal number that JSON statistics hold. Texts as they are, escaped for HTML, and all these
-    escaped for JSON once and twice, with and without \\u escapes. Short texts (`is_whole_only`) in quotes only.
+    escaped for JSON up to three times (a value in a JSON column in the statistics of a Delta commit), with and without
+    \\u escapes. Short texts (`is_whole_only`) in quotes only.
 
     Example:
         >>> sorted(spellings(Needle("sha256", bytes(32))))[1] == b"0" * 64
@@ -64,12 +70,14 @@ def spellings(needle: Needle) -> frozenset[bytes]:
     if not plain:
         return frozenset()
     shown = _shown(plain)
-    once = _escaped(shown)
-    twice = _escaped(once)
+    levels = [shown]
+    for _ in range(_NESTING):
+        levels.append(_escaped(levels[-1]))
     if not needle.is_whole_only:
-        return frozenset(text.encode() for text in shown | once | twice)
-    # The quotes around a value of JSON in JSON are escaped; the backslash before the first one need not be looked at.
-    return frozenset([*(f'"{text}"'.encode() for text in once), *(f'"{text}\\"'.encode() for text in twice)])
+        return frozenset(text.encode() for text in frozenset().union(*levels))
+    # The quotes around a value of JSON in JSON are escaped; the backslashes before the first one need not be looked at.
+    quotes = ['"', '\\"', '\\\\\\"']
+    return frozenset(f'"{text}{quote}'.encode() for quote, texts in zip(quotes, levels[1:], strict=True) for text in texts)
 
 
 def _digits(needle: Needle) -> list[bytes]:

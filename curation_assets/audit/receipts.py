@@ -83,7 +83,9 @@ def read_receipts(root: Path) -> list[Receipt]:
     """
     faults = receipt_faults(root)
     if faults:
-        raise LakeError(f"the receipts in {root / FOLDER} are not what was written: {'; '.join(faults)}; restore the folder from a copy")
+        raise LakeError(
+            f"the receipts in {root / FOLDER} are not what was written: {'; '.join(faults)}; restore the folder from a copy"
+        )
     return [_parsed(path, path.read_bytes()) for path in (_path(root, number) for number in sorted(_numbers(root)))]
 
 

@@ -18,6 +18,13 @@ Members = list[tuple[str, bytes]]
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 
 
+MEMBERS = st.tuples(
+    st.sampled_from(["a", "b", "d/a", "c.d/a", "longé" * 30]),
+    st.sampled_from(["jpg", "txt", "seg.png", "json"]),
+    st.integers(0, 1100),
+)
+
+
 def as_tar(members: Members, style: str = "pax", shared: dict[str, str] | None = None) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=FORMATS[style], pax_headers=shared or {}) as file:
@@ -61,11 +68,7 @@ def test_the_rest_is_what_a_tar_without_the_sample_would_be(style: str, tmp_path
 
 
 @settings(max_examples=80, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(["a", "b", "d/a", "c.d/a", "longé" * 30]), st.sampled_from(["jpg", "txt", "seg.png", "json"]),
-                       st.integers(0, 1100)), max_size=14),
-    st.sampled_from(sorted(FORMATS)), st.data(),
-)  # fmt: skip
+@given(st.lists(MEMBERS, max_size=14), st.sampled_from(sorted(FORMATS)), st.data())
 def test_any_tar(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, str, int]], style: str, data: st.DataObject):
     if style == "ustar":
         drawn = [member for member in drawn if not member[0].startswith("long")]
@@ -90,7 +93,9 @@ def test_any_tar(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str
 
 def test_members_far_apart_go_and_a_second_sample_of_the_same_key_stays(tmp_path: Path):
     path = tmp_path / "a.tar"
-    path.write_bytes(as_tar([("1.jpg", b"A"), ("2.jpg", b"B"), ("1.txt", b"a"), ("1.jpg", b"C"), ("1.txt", b"c"), ("2.txt", b"b")]))
+    path.write_bytes(
+        as_tar([("1.jpg", b"A"), ("2.jpg", b"B"), ("1.txt", b"a"), ("1.jpg", b"C"), ("1.txt", b"c"), ("2.txt", b"b")])
+    )
     with tarfile.open(path) as file:
         first = next(iter(file)).offset_data
     assert remove_members(path, [first, first]).members == 2
@@ -124,9 +129,9 @@ def test_hidden_files_of_macos_and_directories(tmp_path: Path):
 def test_nothing_asked_nothing_written_and_all_asked_leaves_an_empty_tar(tmp_path: Path):
     path = tmp_path / "a.tar"
     path.write_bytes(as_tar(sample("1") + sample("2")))
-    before = path.stat()
+    before = path.stat().st_mtime_ns
     assert remove_members(path, []).members == 0
-    assert path.stat() == before
+    assert path.stat().st_mtime_ns == before
     remove_members(path, [offsets(path)[f"{n}.jpg"] for n in (1, 2)])
     assert content(path) == []
     assert set(path.read_bytes()) == {0}
@@ -149,7 +154,9 @@ def test_refused_offsets_change_nothing(tmp_path: Path):
     path.write_bytes(as_tar(sample("1") + sample("2")))
     before, place = path.read_bytes(), offsets(path)["1.jpg"]
     for wrong in (0, place + 1, -512, 10**9):
-        with pytest.raises(ArgumentError, match=rf"begins at byte {wrong} of .*a.tar \(1 of 2 offsets are unknown\); nothing was changed"):
+        with pytest.raises(
+            ArgumentError, match=rf"begins at byte {wrong} of .*a.tar \(1 of 2 offsets are unknown\); nothing was changed"
+        ):
             remove_members(path, [place, wrong])
     with pytest.raises(ArgumentError, match="is not the one that was ingested from there; nothing was changed"):
         remove_members(path, [place], sha256={place: bytes(32)})
@@ -167,7 +174,7 @@ def test_damage(tmp_path: Path):
     remove_members(path, [places["1.jpg"]])
     assert path.read_bytes() == whole[places["2.jpg"] - 512 : places["2.jpg"] + 1000]
     path.write_bytes(whole[: places["1.txt"] + 3])
-    with pytest.raises(PoolError, match="is damaged inside a sample that is to be removed .tar_truncated"):
+    with pytest.raises(PoolError, match=r"is damaged inside a sample that is to be removed .tar_truncated"):
         remove_members(path, [places["1.jpg"]])
     with pytest.raises(PoolError, match=r"cannot be removed from shard .*none.tar: No such file"):
         remove_members(tmp_path / "none.tar", [1])
