@@ -8,7 +8,8 @@ import typer
 
 from .cli_options import JsonOption, RecipeOption, project_of
 from .terminal import print_json, progress
-from .terminal_versions import print_published, print_takedown, print_verified, published_fields, verified_fields
+from .terminal_takedown import print_takedown
+from .terminal_versions import print_published, print_verified, published_fields, verified_fields
 
 version_commands = typer.Typer()
 
@@ -55,8 +56,8 @@ def takedown(
     request: Annotated[
         Path,
         typer.Argument(
-            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), a "
-            "URL, or a domain with all that is below it; lines that begin with # are comments."
+            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), "
+            "a URL, or a domain with all that is below it; lines that begin with # are comments."
         ),
     ],
     *,

@@ -35,7 +35,7 @@ FLOORS = (
     {"assets"},
     {"demo"},
     {"terminal"},
-    {"terminal_audit", "terminal_versions"},
+    {"terminal_audit", "terminal_takedown", "terminal_versions"},
     {"cli_options"},
     {"cli_audit", "cli_versions"},
     {"cli", "definitions"},

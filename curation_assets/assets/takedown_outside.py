@@ -17,7 +17,8 @@ def outside_of(project: Project) -> Outside:
     instance = project_instance(project.recipe.folder)
     home = Path(instance.root_directory)
 
-    def redact(uids: Sequence[str], needles: Sequence[Needle]) -> int:
-        return redact_events(home, uids, needles).events
+    def redact(uids: Sequence[str], needles: Sequence[Needle]) -> tuple[int, str]:
+        redacted = redact_events(home, uids, needles)
+        return redacted.events, redacted.uncovered
 
     return Outside(lambda: runs_alive(instance, project.lake.root), redact, [home])

@@ -1,9 +1,6 @@
 """What a published version says of members that were taken down: where they stood, and a digest in their place."""
 
-import json
-import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,15 +8,10 @@ from .journal import as_json, write_durably
 from .lake_roots import LakeRoot
 from .matching import uids_among
 from .publish import column_digests
+from .removed_rows import read_redactions
 from .versions import MEMBERS, leaves_digest, uid_leaves
 
 Removed = dict[str, object]  # position among the members as they were published, and leaf, 32 hex digits
-
-
-def read_redactions(folder: Path) -> list[Mapping[str, object]]:
-    """The redactions of a published version, by receipt; each as it was written."""
-    paths = [path for path in folder.glob("redaction_*.json") if re.fullmatch(r"redaction_[0-9]+\.json", path.name)]
-    return [json.loads(path.read_bytes()) for path in sorted(paths, key=lambda path: int(path.stem.partition("_")[2]))]
 
 
 def removed_members(root: LakeRoot, uids: set[str]) -> list[Removed]:
@@ -33,7 +25,7 @@ def removed_members(root: LakeRoot, uids: set[str]) -> list[Removed]:
         return []
     table = root.lake.read(MEMBERS, columns=["uid_hi", "uid_lo"])
     hi, lo = (table[name].to_numpy() for name in ("uid_hi", "uid_lo"))
-    gone = {int(str(one["position"])) for found in read_redactions(root.path) for one in _removed(found)}
+    gone = {position for found in read_redactions(root.path) for position in found.removed}
     positions = [position for position in range(len(table) + len(gone)) if position not in gone]
     at = np.flatnonzero(uids_among(hi, lo, uids))
     leaves = uid_leaves(hi[at], lo[at])
@@ -55,8 +47,3 @@ def write_redaction(root: LakeRoot, removed: Sequence[Removed], ticket: str, rec
         "column_digests_after": column_digests(table),
     }
     write_durably(root.path / f"redaction_{receipt}.json", as_json(body))
-
-
-def _removed(redaction: Mapping[str, object]) -> list[Removed]:
-    found = redaction["removed"]
-    return list(found) if isinstance(found, list) else []

@@ -28,12 +28,13 @@ class Outside:
 
     Args:
         live_runs: ids of runs that may be writing to this lake.
-        redact: takes uids (hex digits) and other needles out of the records of past runs; returns how many events changed.
+        redact: takes uids (hex digits) and other needles out of the records of past runs; returns how many events changed, and
+            which records it could not look into, in words.
         folders: what the proof reads besides the lake.
     """
 
     live_runs: Callable[[], Sequence[str]]
-    redact: Callable[[Sequence[str], Sequence[Needle]], int]
+    redact: Callable[[Sequence[str], Sequence[Needle]], tuple[int, str]]
     folders: Sequence[Path] = ()
 
 
@@ -60,7 +61,7 @@ def finish(project: Project, journal: Journal, outside: Outside, report: Callabl
     _purge(lake_roots(project.lake), report)
     needles = needles_of(journal)
     events = outside.redact(journal.values["uid"], needles)
-    report(f"removed from {events:,} events of past runs")
+    report(f"removed from {events[0]:,} events of past runs{'; ' * bool(events[1])}{events[1]}")
     proof = scan([root, *outside.folders], needles, [journal_path(project.lake.root)])
     report(f"looked for {len(needles):,} values in {proof.files:,} files: {len(proof.hits):,} found")
     return _close(root, journal, proof, events)
@@ -92,7 +93,7 @@ def _purge(roots: Sequence[LakeRoot], report: Callable[[str], None]) -> None:
     report(f"deleted {files:,} files of former versions, and their statistics in {entries:,} entries of logs")
 
 
-def _close(root: Path, journal: Journal, proof: ScanReport, events: int) -> Takedown:
+def _close(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, str]) -> Takedown:
     """Write the receipt and delete the journal, unless something was found that can only be the removed samples."""
     losses = [TableLoss(*loss) for loss in journal.losses]
     is_gone = not any(hit.kind in _CERTAIN for hit in proof.hits)
@@ -106,7 +107,7 @@ def _close(root: Path, journal: Journal, proof: ScanReport, events: int) -> Take
     )
 
 
-def _body(root: Path, journal: Journal, proof: ScanReport, events: int) -> dict[str, object]:
+def _body(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, str]) -> dict[str, object]:
     """What the receipt says: nothing by which a sample could be known without knowing it already."""
     masks = read_masks(str(root))
     hits = [{"path": str(hit.path), "kind": hit.kind, "needle": hit.index} for hit in proof.hits]
@@ -120,6 +121,7 @@ def _body(root: Path, journal: Journal, proof: ScanReport, events: int) -> dict[
         "removed": sorted(masks.digest("uid", uid).hex() for uid in journal.values["uid"]),
         "published": {name: len(removed) for name, removed in sorted(journal.redactions.items())},
         "places": [list(place) for place in journal.places],
-        "events": events,
+        "events": events[0],
+        "events_not_looked_into": events[1],
         "proof": {"files": proof.files, "bytes": proof.bytes, "needles": len(needles_of(journal)), "hits": hits},
     }
