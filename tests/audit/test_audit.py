@@ -18,10 +18,12 @@ from curation_assets.audit.audit import Audit, audit
 from curation_assets.audit.invariants import CHECKS, AuditFinding, counted
 from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import write_receipt
+from curation_assets.audit.takedown import take_down
 from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from resources.stored_files import files_below, open_stored, read_stored, table_folders
+from tests.audit.takedown_project import NOWHERE, request
 from tests.small_project import make_project
 
 VERSION = "published/aligned/v1"
@@ -473,3 +475,22 @@ def test_a_failed_check_is_a_warning(damaged: Project):
     found = audit(damaged)
     assert found.is_passed()
     assert [f.found for f in found.findings if f.check == "failed_check"] == ["accounting"]
+
+
+@pytest.mark.slow
+def test_a_lake_after_a_takedown_is_clean_and_one_that_was_put_back_is_not(clean: Project, damaged: Project):
+    row = damaged.lake.read("subsets/aligned", shard="00001").to_pylist()[3]
+    (uid,) = uid_hex(np.array([row["uid_hi"]]), np.array([row["uid_lo"]]))
+    list(take_down(damaged, request(uid), NOWHERE, lambda line: None))
+    found = audit(damaged)
+    assert found.is_passed(), found.findings
+    assert set(counted(found.findings)["warning"]) <= {"stale"}
+    shutil.rmtree(root_of(damaged) / "raw_pool")
+    shutil.copytree(root_of(clean) / "raw_pool", root_of(damaged) / "raw_pool")
+    hits = [f for f in audit(damaged).findings if f.check == "takedown"]
+    assert [(f.table, f.partition, f.place) for f in hits] == [("raw_pool", "00001", f"row {row['row']}")]
+
+
+def test_every_code_is_documented_with_its_rule():
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert [code for code, (rule, _) in CHECKS.items() if f"| `{code}` | {rule} |" not in page] == []
