@@ -24,7 +24,6 @@ from audit_pool import draw_pool, make_lake, subsets_of  # noqa: E402
 import resources.delta  # noqa: E402
 from curation_assets.algorithms.identity import uid_hex  # noqa: E402
 from curation_assets.audit.publish import publish  # noqa: E402
-from curation_assets.audit.versions import versions  # noqa: E402
 from curation_assets.audit.which import which  # noqa: E402
 from curation_assets.holdings.project import Project  # noqa: E402
 

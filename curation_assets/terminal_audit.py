@@ -11,14 +11,12 @@ from .terminal import out, table
 if TYPE_CHECKING:
     from .audit.audit import Audit
     from .audit.contains import Contains
+    from .audit.diff import Diff, Sample
     from .lineage.holders import Holder, Which
     from .lineage.story import Story, SubsetVerdict, Why
     from .lineage.verdicts import ConditionVerdict, Verdict
 
 _COLOURS = {"holds": "green", "fails": "red", "unmeasured": "yellow"}
-_SEVERITIES = {"breach": "red", "warning": "yellow"}
-# Findings of one check; a damaged disk has thousands, and --json has them all.
-_MOST_SHOWN = 20
 
 
 def shown(value: object) -> str:
@@ -153,13 +151,53 @@ def print_contains(found: "Contains") -> None:
     out.print(f"Jaccard {found.jaccard:.6f}, decided by {found.decided_by}")
 
 
+def print_diff(found: "Diff") -> None:
+    """Rows that come and go by cause, and a few of them."""
+    sides = (f"{escape(side.name)} ({side.rows:,} rows)" for side in (found.a, found.b))
+    out.print(f"{' -> '.join(sides)}: +{found.added:,} rows, -{found.removed:,} rows")
+    if found.is_equal:
+        out.print(f"the same samples; {found.shards_read:,} of {found.shards:,} shards had to be read")
+        return
+    causes = table("cause", "added", "removed")
+    for count in found.causes:
+        causes.add_row(escape(inert(count.cause.text, longest=300)), _count(count.added), _count(count.removed))
+    out.print("\n", causes)
+    if found.samples:
+        samples = table("uid", "", "shard", "row", "caption", "cause", "values")
+        for sample in found.samples:
+            samples.add_row(*_sample_cells(sample))
+        out.print("\n", samples)
+
+
+def _sample_cells(sample: "Sample") -> tuple[str, ...]:
+    values = "" if sample.cause.column is None else f"{_value(sample.old)} -> {_value(sample.new)}"
+    cause = inert(sample.cause.text, longest=300)
+    cells = (sample.shard, str(sample.row), sample.caption, cause, values)
+    return sample.uid, "+" if sample.change == "added" else "-", *map(escape, cells)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    return f"{value:.6g}" if isinstance(value, float) else inert(str(value), longest=60)
+
+
+def _count(rows: int) -> str:
+    return f"{rows:,}" if rows else ""
+
+
+_SEVERITIES = {"breach": "red", "warning": "yellow"}
+# A damaged disk has thousands of findings, and --json has them all.
+_MOST_OF_A_CHECK = 20
+
+
 def print_audit(found: "Audit") -> None:
     """The findings of an audit by check, and what was read."""
     counted: dict[tuple[str, str], int] = {}
     for finding in found.findings:
         kind = (finding.severity, finding.check)
         counted[kind] = counted.get(kind, 0) + 1
-        if counted[kind] > _MOST_SHOWN:
+        if counted[kind] > _MOST_OF_A_CHECK:
             continue
         where = finding.table + (f"[{finding.partition}]" if finding.partition else "")
         place = f" {finding.place}" if finding.place else ""

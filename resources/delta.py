@@ -138,7 +138,7 @@ class Lake(dg.ConfigurableResource):
         parts = found.shards if shard is None and SHARD in found.schema.names else [shard]
         return pa.concat_tables([found.read(part, columns) for part in parts or [None]])
 
-    def read_content(self, table: str, shard: str, having: tuple[str, object], columns: list[str]) -> pa.Table | None:
+    def read_content(self, table: str, shard: str | None, having: tuple[str, object], columns: list[str]) -> pa.Table | None:
         """Rows that a shard had when a field of its record had a value; None when the lake no longer has them."""
         found = self._opened(table)
         name, value = having

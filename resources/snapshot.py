@@ -121,7 +121,7 @@ def snapshot_at(uri: str, storage_options: dict[str, str] | None, version: int) 
     return _snapshot(uri, table, _files(table), {})
 
 
-def find_version(snapshot: Snapshot, shard: str, having: tuple[str, object]) -> int | None:
+def find_version(snapshot: Snapshot, shard: str | None, having: tuple[str, object]) -> int | None:
     """Newest version of a table that wrote a shard with a record in which a field has a value; None if there was none."""
     name, value = having
     for commit in snapshot.table.history():

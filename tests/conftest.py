@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from curation_assets.assets.apply import Applied
+from curation_assets.audit.publish import publish
 from curation_assets.demo.pool import generate_pool
 from curation_assets.holdings.project import Project
+from tests.asked_project import ASKED
 from tests.small_project import make_project, run_apply
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
@@ -46,3 +48,13 @@ def real_pool() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real pool at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def asked(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with composed filters over the drawn pool, its subset `mixed` published once; read only."""
+    project = make_project(tmp_path_factory.mktemp("asked"), drawn_pool / "pool" / "*.tar", ASKED)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_apply(project, instance)
+    publish(project, "mixed")
+    return project

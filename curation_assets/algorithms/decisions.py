@@ -71,6 +71,15 @@ def decide(keep: Keep, rows: Rows) -> Decisions:
     return decisions
 
 
+def passes(keep: Keep, rows: Rows) -> np.ndarray:
+    """Where a tree passes, bool of shape (n,); `decide` tells the reasons too.
+
+    Raises:
+        SchemaError: a fraction has not been resolved.
+    """
+    return _evaluate(keep, rows)[0]
+
+
 def label(keep: Keep) -> str:
     """Name of a tree for people: `any(clip_score, not(image_size))`."""
     match keep:
@@ -157,7 +166,7 @@ def _conjunction(parts: list[tuple[np.ndarray, np.ndarray]], n: int) -> tuple[np
 def _explain(part: Keep, where: np.ndarray, rows: Rows, decisions: Decisions) -> None:
     """Write the reason of dropped rows: of a composed part, the first leaf that kept it from passing."""
     decisions.filter[where] = label(part)
-    for leaf, is_negated in _literals(part):
+    for leaf, is_negated in literals(part):
         for condition in leaf.conditions:
             true, false = (mask[where] for mask in holds(condition, rows))
             unexplained = np.equal(decisions.column[where], None)
@@ -172,15 +181,15 @@ def _explain(part: Keep, where: np.ndarray, rows: Rows, decisions: Decisions) ->
             decisions.threshold[here] = condition.threshold if is_text else stored_threshold(condition, _dtype(column))
 
 
-def _literals(keep: Keep, is_negated: bool = False) -> list[tuple[Leaf, bool]]:
+def literals(keep: Keep, is_negated: bool = False) -> list[tuple[Leaf, bool]]:
     """The leaves of a tree, each with whether it counts as its negation once every `not` is pushed down to the leaves."""
     match keep:
         case Leaf():
             return [(keep, is_negated)]
         case Not(part):
-            return _literals(part, not is_negated)
+            return literals(part, not is_negated)
         case AllOf(parts) | AnyOf(parts):
-            return [literal for part in parts for literal in _literals(part, is_negated)]
+            return [literal for part in parts for literal in literals(part, is_negated)]
 
 
 def _dtype(column: pa.Array) -> np.dtype:

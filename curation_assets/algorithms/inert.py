@@ -23,3 +23,8 @@ def inert(text: str, *, longest: int = 160) -> str:
     """
     shown = text if len(text) <= longest else text[: longest - 1] + "…"
     return _INVISIBLE.sub(lambda match: " " if match[0] in "\n\r\t" else f"⟨U+{ord(match[0]):04X}⟩", shown)
+
+
+def excerpt(text: str, *, longest: int = 100) -> str:
+    """The beginning of a text, made inert, with at most `longest` characters after what is spelled out."""
+    return inert(inert(text, longest=longest), longest=longest)

@@ -92,6 +92,7 @@ def _metadata(state: State, made: Made, delta_version: int) -> dict[str, object]
     place["reason"] = "; ".join(made.draft.record["reasons"])
     previous = state.records[node.key].get(shard)
     if previous is not None:
-        place["previous_run"] = dg.MetadataValue.dagster_run(str(previous["run_id"]))
+        if previous["run_id"]:  # a dataset can have been published by hand
+            place["previous_run"] = dg.MetadataValue.dagster_run(str(previous["run_id"]))
         place["previous_data_version"] = str(previous["data_version"])
     return {**made.metadata, **place}

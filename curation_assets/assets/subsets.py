@@ -20,6 +20,7 @@ from resources.delta import Lake
 
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec
+from .changes import changes
 from .checks import accounting, kept_fraction
 from .gallery import gallery
 from .step import Made, Step
@@ -72,10 +73,12 @@ def _subset(plan: SubsetPlan, recipe: Recipe, graph: Graph) -> dg.AssetsDefiniti
             if len(rows):
                 metadata["kept_fraction"] = draft.rows / len(rows)
 
-            def pictures() -> dict[str, object]:
-                return gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)
+            changed = changes(step, plan, (draft, ledger_draft))
 
-            return [Made(ledger_draft, metadata), Made(draft, metadata, checks, pictures)]
+            def pictures() -> dict[str, object]:
+                return {**changed.samples(), **gallery(step.read(_POOL), rows["row"].to_numpy(), decisions, recipe)}
+
+            return [Made(ledger_draft, metadata), Made(draft, {**metadata, **changed.counts()}, checks, pictures)]
 
         yield from run_steps(context, Project(recipe, graph, lake), key, make)
 

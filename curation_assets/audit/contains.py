@@ -1,8 +1,8 @@
 """Whether a subset or published version lies inside another, and how far any two of them overlap: exact, by uid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -56,11 +56,15 @@ class Contains:
 
 @dataclass(frozen=True)
 class ContainmentMatrix:
-    """Overlaps of many sets: `both[i][j]` uids are in set i and in set j; `uids[i]` is the size of set i."""
+    """Overlaps of many sets: `both[i][j]` uids are in set i and in set j; `uids[i]` is the size of set i.
+
+    `left_out` says which subsets cannot be read, and why.
+    """
 
     names: tuple[str, ...]
     uids: tuple[int, ...]
     both: tuple[tuple[int, ...], ...]
+    left_out: tuple[str, ...] = ()
 
     def is_inside(self, i: int, j: int) -> bool:
         """Whether every uid of set i is in set j."""
@@ -144,18 +148,24 @@ def contains(project: Project, a: str, b: str) -> Contains:
 
 
 def containment_matrix(project: Project) -> ContainmentMatrix:
-    """How all live subsets that have been made, and all published versions, overlap; each is read once.
+    """How all live subsets and all published versions overlap; each is read once.
 
     Memory is 16 bytes a row of all of them together.
     """
-    sides = list(_all_sides(project))
+    sides, left_out = [], []
+    for side in _all_sides(project):
+        try:
+            sides.append(side())
+        except LakeError as error:
+            left_out.append(str(error))
     sets = [side.uids for side in sides]
     both = [[0] * len(sets) for _ in sets]
     for i, one in enumerate(sets):
         both[i][i] = len(one)
         for j in range(i):
             both[i][j] = both[j][i] = common(one, sets[j])
-    return ContainmentMatrix(tuple(s.name for s in sides), tuple(len(s) for s in sets), tuple(tuple(row) for row in both))
+    names, uids = tuple(side.name for side in sides), tuple(len(one) for one in sets)
+    return ContainmentMatrix(names, uids, tuple(tuple(row) for row in both), tuple(left_out))
 
 
 def _decided(a: _Side, b: _Side) -> tuple[str, int]:
@@ -170,12 +180,9 @@ def _decided(a: _Side, b: _Side) -> tuple[str, int]:
     return "uids", common(a.uids, b.uids)
 
 
-def _all_sides(project: Project) -> Iterator[_Side]:
-    for plan in project.recipe.subsets:
-        if project.records(("subsets", plan.name)):
-            yield _live(project, plan.name)
-    for version in versions(project):
-        yield _published(version)
+def _all_sides(project: Project) -> Iterator[Callable[[], _Side]]:
+    yield from (partial(_live, project, plan.name) for plan in project.recipe.subsets)
+    yield from (partial(_published, version) for version in versions(project))
 
 
 def _side(project: Project, reference: str) -> _Side:

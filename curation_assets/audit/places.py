@@ -24,7 +24,7 @@ def find_places(stored: StoredRows, asked: Asked) -> list[Place]:
         shard, _, key = asked.text.partition("/")
         return _matching(stored, shard, "key", key) if shard in stored.shards else []
     column = "image_sha256" if asked.kind == SHA256 else "url"
-    stored.load(POOL, ["row", column])
+    stored.tables(POOL, stored.shards, ["row", column])
     return [place for shard in stored.shards for place in _matching(stored, shard, column, asked)]
 
 
@@ -43,19 +43,18 @@ def is_match(column: pa.ChunkedArray, asked: Asked) -> np.ndarray:
 
 def find_rejected(stored: StoredRows, asked: Asked) -> tuple[list[Rejection], int]:
     """Rejected samples that a key or uid names, and how many rejected samples were looked at."""
-    found, count = [], 0
     shards = [shard for shard in stored.state.shards if not stored.fault(_REJECTED, shard)] if _has_rejected(stored) else []
-    for shard in shards:
-        table = stored.read(_REJECTED, shard)
-        count += len(table)
-        if asked.kind == KEY:
-            own, _, key = asked.text.partition("/")
-            meant = _true(pc.equal(table["key"], key)) if own == shard else np.zeros(len(table), bool)
-        elif asked.kind in (UID, SHA256):
-            meant = _true(pc.match_substring(table["detail"], asked.text, ignore_case=True))
-        else:
-            continue
-        found += [_rejection(shard, row) for row in table.filter(pa.array(meant)).to_pylist()]
+    count = sum(int(str(stored.state.records[_REJECTED][shard]["rows"])) for shard in shards)
+    own, _, key = asked.text.partition("/")
+    if asked.kind == KEY:
+        shards = [shard for shard in shards if shard == own]
+    elif asked.kind not in (UID, SHA256):
+        return [], count
+    found = []
+    for shard, table in zip(shards, stored.tables(_REJECTED, shards), strict=True):
+        by_key = asked.kind == KEY
+        meant = pc.equal(table["key"], key) if by_key else pc.match_substring(table["detail"], asked.text, ignore_case=True)
+        found += [_rejection(shard, row) for row in table.filter(pa.array(_true(meant))).to_pylist()]
     return found, count
 
 

@@ -100,9 +100,9 @@ def licences(members: pa.Table) -> dict[str, int]:
 def _require_fresh(state: State, keys: list[Key], subset: str) -> None:
     """Raises unless every partition that the version is made of is there, passed its checks and is up to date."""
     stale = [planned.name for (key, _), planned in state.planned.items() if key in keys]
-    failed = ["/".join(key) for key in keys for part in state.records[key] if part not in state.versions[key]]
+    failed = [partition_name("/".join(k), part) for k in keys for part in state.records[k] if part not in state.versions[k]]
     missing = [] if state.files else [subset]
-    if bad := [*stale, *failed, *missing]:
+    if bad := [*missing, *failed, *stale]:  # causes before what follows from them
         more = f" and {len(bad) - 5:,} more" if len(bad) > 5 else ""
         raise LakeError(
             f"{subset} cannot be published: {', '.join(bad[:5])}{more} out of date or without a passed check; "

@@ -1,7 +1,7 @@
 """Rows of a lake as questions read them: shard by shard, each column once, and only what belongs to the present raw_pool."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -79,10 +79,9 @@ class StoredRows:
         found += [(shard, int(row)) for shard, rows in zip(unread, looked, strict=True) for row in rows["row"].to_numpy()]
         return sorted(found)
 
-    def load(self, key: Key, columns: list[str], shards: Iterable[str] | None = None) -> None:
-        """Read columns of many shards at once; they are then at hand."""
-        wanted = self.shards if shards is None else shards
-        self._each([s for s in wanted if (key, s, tuple(columns)) not in self._kept], lambda s: self.read(key, s, columns))
+    def tables(self, key: Key, shards: list[str], columns: list[str] | None = None) -> list[pa.Table]:
+        """Columns of many shards, several read at once; they are then at hand for `read`."""
+        return self._each(shards, lambda shard: self.read(key, shard, columns))
 
     def _each(self, shards: list[str], look: Callable[[str], pa.Table]) -> list[pa.Table]:
         """What is read of many shards, several at once."""

@@ -97,7 +97,7 @@ class _Teller:
 
     def expect_many(self) -> None:
         """Read the uids of the whole pool once, 20 bytes a row, in place of searching its files for each sample."""
-        self._stored.load(POOL, UIDS)
+        self._stored.tables(POOL, self._stored.shards, UIDS)
 
     def answer(self, text: str, asked: Asked, number: int | None) -> Why:
         stored = self._stored

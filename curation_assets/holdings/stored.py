@@ -9,6 +9,7 @@ from curation_assets.algorithms.decisions import Decisions, Rows, decide
 from curation_assets.algorithms.order_statistics import Shard
 from curation_assets.errors import LakeError
 from curation_assets.keep import columns_of, fractions, with_cuts
+from curation_assets.lineage.diff import Stage
 from curation_assets.nodes import Graph, column_owners, cut_key
 from curation_assets.recipe import SubsetPlan
 from curation_assets.spec import Condition, Fraction
@@ -76,6 +77,15 @@ def read_cuts(read: Read, plan: SubsetPlan) -> dict[Fraction, Condition]:
         last_uid = tuple(int(np.int64(cut[half]).view(np.uint64)) for half in ("cut_uid_hi", "cut_uid_lo"))
         found[fraction] = cut_condition(fraction, cut["cut_value"], last_uid)
     return found
+
+
+def stored_stage(read: Read, plan: SubsetPlan) -> Stage:
+    """A subset's filters with its stored cuts, and the rows that each cut was taken of."""
+    populations = {
+        fraction: int(read(cut_key(plan.name, number), ["population"])["population"][0].as_py())
+        for number, fraction in enumerate(fractions(plan.keep))
+    }
+    return Stage(plan.name, plan.source, plan.keep, with_cuts(plan.keep, read_cuts(read, plan)), populations)
 
 
 def cut_condition(fraction: Fraction, value: float | None, last_uid: tuple[int, int]) -> Condition:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation_assets.algorithms.inert import inert
+from curation_assets.algorithms.inert import excerpt, inert
 
 # Unicode 16, DerivedCoreProperties.txt, Default_Ignorable_Code_Point: drawn as nothing at all.
 IGNORABLE = (
@@ -88,3 +88,8 @@ def test_text_is_cut_to_the_longest_length(text: str, longest: int):
 def test_inert_text_stays_the_same_when_made_inert_again(text: str):
     once = inert(text, longest=10**6)
     assert inert(once, longest=10**6) == once
+
+
+def test_an_excerpt_is_cut_after_what_is_spelled_out() -> None:
+    assert excerpt("a\u202e" * 90) == ("a⟨U+202E⟩" * 12)[:99] + "…"
+    assert excerpt("short") == "short"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from curation_assets.algorithms.perceptual_hash import PerceptualHashes, perceptual_hashes
-from curation_assets.algorithms.perceptual_pairs import perceptual_pairs
+from curation_assets.algorithms.perceptual_pairs import perceptual_distances, perceptual_pairs
 
 
 def drawn_hashes(n: int, seed: int) -> PerceptualHashes:
@@ -49,6 +49,14 @@ def test_against_all_pairs(radius: int, share_new: float | None):
     wanted = {pair: d for pair, d in wanted.items() if d <= radius and (is_new is None or is_new[list(pair)].any())}
     assert found == wanted
     assert is_new is not None or radius < 4 or wanted, "the test would find nothing to compare"
+
+
+def test_distances_to_one_picture_are_those_of_the_definition():
+    hashes = drawn_hashes(60, 3)
+    for i in range(0, 60, 7):
+        one = PerceptualHashes(*(part[i : i + 1] for part in hashes))
+        assert perceptual_distances(one, hashes).tolist() == [distance(hashes, i, j) for j in range(60)]
+    assert perceptual_distances(one, PerceptualHashes(*(part[:0] for part in hashes))).shape == (0,)
 
 
 def test_a_flipped_picture_is_a_copy_and_a_different_one_is_none():

@@ -86,7 +86,7 @@ def test_a_flipped_byte_is_named_with_its_file(project: Project, table: str) -> 
         damaged = bytearray(sound)
         damaged[at] ^= 0x21
         path.write_bytes(damaged)
-        found = checked(project)
+        found = verify(project, version)
         assert ("a file was changed", place) in said(found), at
     path.write_bytes(sound)
     assert checked(project).is_sound
