@@ -225,7 +225,7 @@ def test_an_edited_manifest_is_found(damaged: Project, field: str):
     assert "manifest" in {f.check for f in spoken_of(audit(damaged), VERSION)}
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000])
 def test_a_manifest_that_is_none_is_found(damaged: Project, content: bytes):
     (root_of(damaged) / VERSION / "manifest.json").write_bytes(content)
     assert "manifest" in {f.check for f in spoken_of(audit(damaged), VERSION)}
@@ -298,7 +298,7 @@ def test_a_row_that_was_taken_down_is_found_by_place_and_without_its_uid(damaged
     assert "what was taken down" in [f.expected for f in audit(damaged).findings if f.check == "takedown"]
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x00\xff\n", b"{}\n" * 3])
+@pytest.mark.parametrize("content", [b"", b"\x00garbage\xff\n"])
 def test_a_log_of_garbage_is_found(damaged: Project, content: bytes):
     newest_entry(damaged, "scores/caption_length").write_bytes(content)
     found = [f for f in audit(damaged).findings if f.table == "scores/caption_length"]
@@ -341,7 +341,8 @@ def _places(root: Path, seed: int, pattern: str, count: int) -> Iterator[tuple[s
         yield path.relative_to(root).as_posix(), draw.randrange(path.stat().st_size), draw.randrange(1, 256)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(24))
 def test_what_one_wrong_byte_in_a_data_file_changes_is_found(clean: Project, damaged: Project, seed: int):
     ((place, at, bits),) = _places(root_of(clean), seed, "*.parquet", 1)
     flip(root_of(damaged) / place, at, bits)
