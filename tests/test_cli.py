@@ -27,7 +27,7 @@ def curate(*arguments: str, cwd: Path, home: Path | None = None) -> subprocess.C
     )
 
 
-@pytest.mark.parametrize("command", [(), ("demo",), ("plan",), ("apply",), ("preview",), ("status",), ("export",)])
+@pytest.mark.parametrize("command", [(), ("demo",), ("plan",), ("apply",), ("preview",), ("status",), ("export",), ("diff",)])
 def test_help_of_every_command(command: tuple[str, ...], tmp_path: Path) -> None:
     ran = curate(*command, "--help", cwd=tmp_path)
     assert ran.returncode == 0

@@ -29,7 +29,7 @@ def register(state: State, subset: str, run_id: str, seconds: float) -> None:
     node, table = dataset_node(subset), dataset_node(subset).name
     known = registered(state.project, subset)
     rows = {int(row["dataset_version"]): row for row in known.to_pylist()}
-    fresh = {found.number: _row(found) for found in versions(state.project) if found.dataset == subset} | rows
+    fresh = {found.number: _row(found) for found in versions(state.project, subset)} | rows
     record = state.project.lake.records(table).get(None)
     present = present_fingerprint(node, None, state.project.graph, state.shards, state.versions, stamps={})
     reasons = reasons_out_of_date(record, present)

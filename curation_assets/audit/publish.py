@@ -60,7 +60,7 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
         _require_aligned(state, keys, subset)
         members = member_rows(state, subset, list(state.files))
         digests = content_digests(members)
-        former = [found for found in versions(project) if found.dataset == subset]
+        former = versions(project, subset)
         is_new = not former or former[-1].manifest["content_digest"] != json_digest(digests)
         number = _next_number(project, subset, former) if is_new else former[-1].number
         if is_new:

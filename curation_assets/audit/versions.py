@@ -77,15 +77,15 @@ def dataset_folder(project: Project, dataset: str) -> Path:
     return _root(project) / FOLDER / dataset
 
 
-def versions(project: Project) -> list[Version]:
-    """All published versions, by dataset and number; none for a lake that is not on a local disk.
+def versions(project: Project, dataset: str = "*") -> list[Version]:
+    """All published versions, or those of a dataset, by dataset and number; none for a lake that is not on a local disk.
 
     Raises:
         LakeError: a manifest cannot be read.
     """
     if not project.lake.is_local:
         return []
-    folders = _root(project).glob(f"{FOLDER}/*/v*")
+    folders = _root(project).glob(f"{FOLDER}/{dataset}/v*")
     found = [_version(folder) for folder in folders if re.fullmatch(r"v[1-9][0-9]*", folder.name)]
     return sorted(found, key=lambda version: (version.dataset, version.number))
 

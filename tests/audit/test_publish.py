@@ -263,6 +263,13 @@ def test_a_number_is_never_given_again(project: Project) -> None:
     assert not verify(project, version_to_verify(project, "aligned", 2)).is_sound
 
 
+def test_a_damaged_manifest_holds_back_its_own_dataset_alone(project: Project) -> None:
+    (publish(project, "basic")[0].folder / MANIFEST).write_text("{")
+    assert publish(project, "aligned")[0].name == "aligned@1"
+    with pytest.raises(LakeError, match=r"cannot read .*published/basic/v1/manifest\.json"):
+        publish(project, "basic")
+
+
 def test_licences_are_counted_with_those_that_nobody_stated() -> None:
     members = pa.table({"licence": ["CC0", None, "", "CC0", "MIT"]})
     assert licences(members) == {"CC0": 2, "not stated": 2, "MIT": 1}
