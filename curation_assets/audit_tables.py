@@ -50,3 +50,18 @@ TAKEDOWNS = Table(
     ),
     is_sharded=False,
 )
+
+# What an audit found, breaches first.
+AUDIT_REPORT = Table(
+    (
+        Column("broken_check", pa.string(), "code of the check, as in docs/audit.md"),
+        Column("severity", pa.string(), "breach or warning"),
+        Column("broken_table", pa.string(), "table or other place below the lake's root"),
+        Column("broken_partition", pa.string(), "shard; empty where there is none"),
+        Column("broken_place", pa.string(), "file or column"),
+        Column("expected", pa.string(), "what has to be there"),
+        Column("found", pa.string(), "what is there"),
+        Column("remedy", pa.string(), "what to do"),
+    ),
+    is_sharded=False,
+)

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from .cli_options import JsonOption, RecipeOption, project_of
-from .terminal import print_json
-from .terminal_audit import print_contains, print_diff, print_which, print_why
+from .terminal import print_json, progress
+from .terminal_audit import print_audit, print_contains, print_diff, print_which, print_why
 
 audit_commands = typer.Typer()
 
@@ -94,3 +94,24 @@ def diff(
     else:
         print_diff(found)
     raise typer.Exit(0 if found.is_equal else 1)
+
+
+@audit_commands.command(epilog="Example: curate audit --strict")
+def audit(
+    recipe: RecipeOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as breaches.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave the digests out, and with them vectors and the proof of versions.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check all that must hold of the lake and its published versions. Exit code 1: something does not."""
+    from .audit.audit import audit as audit_project
+
+    found = audit_project(project_of(recipe), is_quick=quick, progress=progress)
+    if as_json:
+        print_json({**found.as_json(), "is_passed": found.is_passed(is_strict=strict)})
+    else:
+        print_audit(found)
+    if not found.is_passed(is_strict=strict):
+        raise typer.Exit(1)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from .section import Automation, Name, Section
+from .section import AuditTimes, Automation, Name, Section
 
 
 class Pool(Section):
@@ -202,6 +202,7 @@ class RecipeFile(Section):
     )
     subsets: dict[Name, Subset] = Field(default_factory=dict)
     automation: Automation = Automation()
+    audit: AuditTimes = AuditTimes()
 
 
 # Section of each key of the file that has one; every subset has the same.
@@ -215,4 +216,5 @@ SECTIONS: dict[str, type[Section]] = {
     "targets": Target,
     "subsets": Subset,
     "automation": Automation,
+    "audit": AuditTimes,
 }

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
@@ -15,6 +15,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
+def _five_fields(cron: str) -> str:
+    fields = cron.split()
+    if len(fields) == len(_CRON_LIMITS) and all(map(_is_cron_field, fields, _CRON_LIMITS)):
+        return cron
+    raise ValueError("expected five fields of *, numbers, a-b, */n and commas, such as 0 3 * * 1-5")
+
+
+def _known_zone(timezone: str) -> str:
+    try:
+        return ZoneInfo(timezone).key
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ValueError("expected an IANA time zone, such as UTC or Europe/Berlin") from error
+
+
+Cron = Annotated[str, AfterValidator(_five_fields)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
 class Automation(Section):
     """Curation without a person, by Dagster's daemon."""
 
@@ -22,27 +40,19 @@ class Automation(Section):
         "never", description="when what is out of date is made again: never by itself, soon after a change, or at cron times"
     )
     interval_s: int = Field(30, ge=1, description="how often the recipe and the pool are looked at")
-    cron: str = Field("0 3 * * *", description="times of on_schedule: minute, hour, day of month, month, day of week")
-    timezone: str = Field("UTC", description="of cron, by its IANA name, such as Europe/Berlin")
+    cron: Cron = Field("0 3 * * *", description="times of on_schedule: minute, hour, day of month, month, day of week")
+    timezone: Zone = Field("UTC", description="of cron, by its IANA name, such as Europe/Berlin")
     max_seconds: float | None = Field(
         None, gt=0, description="a plan whose estimate is longer, or is not known, waits for a person; none is no limit"
     )
 
-    @field_validator("cron")
-    @classmethod
-    def _five_fields(cls, cron: str) -> str:
-        fields = cron.split()
-        if len(fields) == len(_CRON_LIMITS) and all(map(_is_cron_field, fields, _CRON_LIMITS)):
-            return cron
-        raise ValueError("expected five fields of *, numbers, a-b, */n and commas, such as 0 3 * * 1-5")
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, timezone: str) -> str:
-        try:
-            return ZoneInfo(timezone).key
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError("expected an IANA time zone, such as UTC or Europe/Berlin") from error
+class AuditTimes(Section):
+    """Audits without a person, by Dagster's daemon."""
+
+    run: Literal["never", "on_schedule"] = Field("never", description="whether the lake is audited at cron times by itself")
+    cron: Cron = Field("0 4 * * *", description="minute, hour, day of month, month, day of week")
+    timezone: Zone = Field("UTC", description="of cron, by its IANA name, such as Europe/Berlin")
 
 
 # Smallest and largest number of minute, hour, day of month, month and day of week.

@@ -9,6 +9,7 @@ from .algorithms.inert import inert
 from .terminal import out, table
 
 if TYPE_CHECKING:
+    from .audit.audit import Audit
     from .audit.contains import Contains
     from .audit.diff import Diff, Sample
     from .lineage.answer import Why
@@ -186,3 +187,32 @@ def _value(value: object) -> str:
 
 def _count(rows: int) -> str:
     return f"{rows:,}" if rows else ""
+
+
+_SEVERITIES = {"breach": "red", "warning": "yellow"}
+# A damaged disk has thousands of findings, and --json has them all.
+_MOST_OF_A_CHECK = 20
+
+
+def print_audit(found: "Audit") -> None:
+    """The findings of an audit by check, and what was read."""
+    counted: dict[tuple[str, str], int] = {}
+    for finding in found.findings:
+        kind = (finding.severity, finding.check)
+        counted[kind] = counted.get(kind, 0) + 1
+        if counted[kind] > _MOST_OF_A_CHECK:
+            continue
+        where = finding.table + (f"[{finding.partition}]" if finding.partition else "")
+        place = f" {finding.place}" if finding.place else ""
+        out.print(f"[{_SEVERITIES[finding.severity]}]{finding.severity}[/] [bold]{finding.check}[/]  {escape(where + place)}")
+        out.print(f"    expected {escape(finding.expected)}; found {escape(finding.found)}")
+        out.print(f"    [dim]{escape(finding.remedy)}[/]")
+    if counted:
+        sums = table("check", "severity", "findings")
+        for (severity, check), count in counted.items():
+            sums.add_row(check, severity, f"{count:,}")
+        out.print("\n", sums, "\n")
+    breaches = f"{found.breaches:,} breach{'es' * (found.breaches != 1)}"
+    read = f"{found.tables:,} tables, {found.partitions:,} partitions, {found.rows:,} rows, {found.versions:,} versions"
+    quick = ", without digests" if found.is_quick else ""
+    out.print(f"{breaches}, {len(found.findings) - found.breaches:,} warnings in {read}{quick}")

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from curation_assets.methods import Method, all_methods
 from curation_assets.recipe_sections import Clusters, Encoder, FilterNetwork, Pool, RecipeFile, Subset, Target
-from curation_assets.section import Automation
+from curation_assets.section import AuditTimes, Automation
 
 PAGE = Path(__file__).parent / "recipe.md"
 SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("targets.NAME", Target),
     ("subsets.NAME", Subset),
     ("automation", Automation),
+    ("audit", AuditTimes),
 )
 
 

@@ -10,6 +10,7 @@ from resources.clip import ClipEncoder
 from resources.delta import Lake
 from resources.kmeans import KMeans
 
+from .audit_report import audit_definitions
 from .clusters import cluster_assets
 from .console import console_lines
 from .datasets import dataset_assets
@@ -53,7 +54,8 @@ def build_definitions(recipe: Recipe, resources: Mapping[str, object] | None = N
         loggers={"console": console_lines},
         executor=dg.in_process_executor,  # a process per step would load the model once per shard
     )
-    return dg.Definitions.merge(curated, automation_definitions(recipe, lambda present: build_definitions(present, resources)))
+    automation = automation_definitions(recipe, lambda present: build_definitions(present, resources))
+    return dg.Definitions.merge(curated, automation, audit_definitions(recipe, graph))
 
 
 def recipe_resources(recipe: Recipe) -> dict[str, dg.ConfigurableResource]:
