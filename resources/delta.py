@@ -4,7 +4,7 @@ What belongs here: how a table is laid out and written; snapshot.py reads. What 
 """
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from deltalake.exceptions import DeltaError
 from pydantic import Field
 
 from curation_assets.errors import LakeError
+from resources.frozen_table import replace_by_links
 from resources.snapshot import (
     RECORD,
     SHARD,
-    STAMP,
     Records,
     Snapshot,
     find_version,
@@ -100,6 +100,22 @@ class Lake(dg.ConfigurableResource):
             target_file_size=1 << 40,  # one file per shard, whatever its size
             commit_properties=CommitProperties(custom_metadata={RECORD: record}, max_commit_retries=100),
         )
+        return self.version(table)
+
+    def link(self, table: str, files: Mapping[str, Path], records: Mapping[str, Mapping[str, object]]) -> int:
+        """Replace partitions of a table by files that another table of the same columns has, sharing them on a local disk.
+
+        Args:
+            table: that exists.
+            files: data file of each shard.
+            records: what is kept with each, as in `Part`, with its number of `rows`.
+
+        Returns:
+            Version of the table after the commit.
+        """
+        before = self._opened(table)
+        parts = [Part(shard, None, dict(records[shard])) for shard in files]
+        replace_by_links(before, files, _commit_record(before, parts, restarts=False))
         return self.version(table)
 
     def create(self, table: str, schema: pa.Schema) -> Snapshot:
@@ -204,8 +220,7 @@ def _commit_record(before: Snapshot, parts: Sequence[Part], *, restarts: bool) -
     """What a commit says of its partitions, and which shards of the table have a record and no rows after it."""
     rows = {} if restarts else {shard: record["rows"] for shard, record in before.records.items()}
     rows |= {part.shard: len(part.rows) for part in parts if part.rows is not None}
-    own = {part.shard: {name: value for name, value in part.record.items() if name not in STAMP} for part in parts}
-    records = {shard: {"rows": rows[shard], **record} for shard, record in own.items()}
+    records = {part.shard: {"rows": rows[part.shard], **part.record} for part in parts}
     return folded(records, [s for s, n in rows.items() if s is not None and not n], restarts=restarts)
 
 

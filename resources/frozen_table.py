@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from shutil import copy2
 
@@ -38,8 +38,10 @@ def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) 
     files = [(part, path) for part in wanted for path in snapshot.files.get(part, [])]
     empty = [part for part in wanted if part is not None and part not in snapshot.files]
     record = folded({part: snapshot.records[part] for part in wanted}, empty, restarts=False)
+    for _, path in files:
+        _link(Path(snapshot.uri) / path, Path(uri) / path)
     table.create_write_transaction(
-        [_linked(Path(snapshot.uri), Path(uri), path, part) for part, path in files],
+        [_action(Path(uri), path, part) for part, path in files],
         mode="append",
         schema=snapshot.schema,
         partition_by=[SHARD] if is_sharded else None,
@@ -47,19 +49,47 @@ def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) 
     )
 
 
-def _linked(source: Path, to: Path, path: str, shard: str | None) -> AddAction:
-    """A data file shared with another table, as the log wants it."""
-    (to / path).parent.mkdir(parents=True, exist_ok=True)
+def _link(source: Path, to: Path) -> None:
+    """Share a data file with another table."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.unlink(missing_ok=True)  # of a commit that never came
     try:
         try:
-            os.link(source / path, to / path)
+            os.link(source, to)
         except OSError:  # another disk, or one without links
-            copy2(source / path, to / path)
+            copy2(source, to)
     except OSError as error:
-        raise LakeError(f"cannot freeze {source / path}: {error}; materialize it again, or free the disk") from error
+        raise LakeError(f"cannot freeze {source}: {error}; materialize it again, or free the disk") from error
+
+
+def _action(to: Path, path: str, shard: str | None) -> AddAction:
+    """A data file of a table, as the log wants it."""
     status = (to / path).stat()
     partition = {} if shard is None else {SHARD: shard}
     return AddAction(path, status.st_size, partition, int(status.st_mtime * 1000), True, json.dumps({}))
+
+
+def replace_by_links(snapshot: Snapshot, files: Mapping[str, Path], record: Mapping[str, object]) -> None:
+    """Replace partitions of a local table by files of another one with the same columns.
+
+    Args:
+        snapshot: the table as it is.
+        files: data file of each shard that is replaced; every such shard has rows now.
+        record: what the commit says of them.
+    """
+    added = []
+    for shard, file in files.items():
+        path = str(Path(snapshot.files[shard][0]).with_name(file.name))
+        _link(file, Path(snapshot.uri) / path)
+        added.append(_action(Path(snapshot.uri), path, shard))
+    snapshot.table.create_write_transaction(
+        added,
+        mode="overwrite",
+        schema=snapshot.schema,
+        partition_by=[SHARD],
+        partition_filters=[(SHARD, "in", list(files))],
+        commit_properties=CommitProperties(custom_metadata={RECORD: dict(record)}, max_commit_retries=0),
+    )
 
 
 def open_frozen(uri: str) -> Snapshot:

@@ -57,6 +57,11 @@ class Snapshot:
             return False
         return _stamp(self.uri, self.version) == self.stamp and _stamp(self.uri, self.version + 1) is None
 
+    def identity(self, shard: str | None) -> tuple[tuple[int, ...], ...]:
+        """What the files of a partition of a local table are, whatever they are called: equal identities, equal bytes."""
+        stats = [(Path(self.uri) / path).stat() for path in self.files.get(shard, [])]
+        return tuple((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+
     def read(self, shard: str | None, columns: list[str] | None = None) -> pa.Table:
         """Rows of one shard, or of a table without shards, in ascending `row`.
 

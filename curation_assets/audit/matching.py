@@ -52,13 +52,20 @@ class Wanted:
         return url_form(url) in self.urls or not self.domains.isdisjoint(domains_of(url))
 
 
+def among(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where whole numbers, shape (n,), are among wanted ones; bool, shape (n,). By hashing: np.isin sorts."""
+    return pc.is_in(pa.array(values), value_set=pa.array(wanted, pa.from_numpy_dtype(values.dtype))).to_numpy(
+        zero_copy_only=False
+    )
+
+
 def uids_among(uid_hi: np.ndarray, uid_lo: np.ndarray, wanted: Sequence[str] | set[str]) -> np.ndarray:
     """Where uids, int64 halves of shape (n,), are among the wanted ones, given as hex digits; bool, shape (n,)."""
     found = np.zeros(len(uid_lo), bool)
     if not wanted or not len(uid_lo):
         return found
     _, low = uid_halves([bytes.fromhex(uid) for uid in wanted])
-    at = np.flatnonzero(np.isin(uid_lo, low))
+    at = np.flatnonzero(among(uid_lo, low))
     known = set(wanted)
     found[at] = [uid in known for uid in uid_hex(uid_hi[at], uid_lo[at])]
     return found

@@ -11,7 +11,7 @@ from curation_assets.tables import REJECTED_SAMPLES
 from resources.snapshot import Snapshot
 
 from .lake_roots import LakeRoot
-from .matching import uids_among
+from .matching import among, uids_among
 from .pool_cut import POOL, PoolCut
 
 REJECTED = "rejected_samples"
@@ -71,13 +71,27 @@ def cut_partition(pool: PoolCut, table: str, shard: str | None, ticket: str) -> 
     return _without(pool, (snapshot, shard), gone, after)
 
 
+def cut_key(pool: PoolCut, table: str, shard: str | None, ticket: str) -> tuple[object, ...]:
+    """What, besides the request, decides what is left of a partition: equal keys, equal results."""
+    snapshot = pool.root.lake.snapshot(table)
+    identity = () if snapshot is None else snapshot.identity(shard)
+    if not identity or shard is None:
+        return (pool.root.name, shard)  # shared with nobody
+    digest = snapshot.records.get(shard, {}).get("uid_digest")
+    if table == REJECTED:
+        source = pool.root.lake.snapshot(POOL)
+        return (identity, ticket, pool.rows.get(shard, _NOBODY).tobytes(), source.identity(shard) if source else ())
+    numbering = None if digest is None else pool.numbering(shard, str(digest))
+    return (identity, digest, *((numbering.gone.tobytes(), numbering.uid_digest) if numbering else ()))
+
+
 def _without(pool: PoolCut, part: tuple[Snapshot, str | None], gone: np.ndarray, after: str | None) -> CutPartition:
     snapshot, shard = part
     names = snapshot.schema.names
     pairs = [name.removesuffix("_hi") for name in names if name.endswith("_hi") and f"{name[:-3]}_lo" in names]
     keys = [name for name in ("row",) if name in names and len(gone)]
     found = snapshot.read(shard, [*keys, *(f"{pair}_{half}" for pair in pairs for half in ("hi", "lo"))])
-    is_gone = np.isin(found["row"].to_numpy(), gone) if keys else np.zeros(len(found), bool)
+    is_gone = among(found["row"].to_numpy(), gone) if keys else np.zeros(len(found), bool)
     hits = {pair: _pair_hits(found, pair, pool.wanted.uids) for pair in pairs}
     is_gone |= hits.pop("uid", False)
     points = {pair: hit & ~is_gone for pair, hit in hits.items() if (hit & ~is_gone).any()}

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .lake_roots import LakeRoot
+from .matching import among
 from .pool_cut import POOL
 from .victims import Found
 
@@ -19,14 +20,19 @@ def unshared(roots: Sequence[LakeRoot], found: Found) -> tuple[list[str], list[s
     """Captions and URLs of the rows that go which are in no caption, or no URL, of a row that stays."""
     captions = {victim.text for victim in found.victims.values() if victim.text.strip()}
     urls = {victim.url for victim in found.victims.values() if victim.url}
+    seen: set[tuple[object, bytes]] = set()
     for root in roots:
         if POOL not in root.tables:
             continue
         gone = found.rows(root.name)
-        for shard in root.lake.shards(POOL):
-            table = root.lake.read(POOL, shard=shard, columns=["row", "text", "url"])
-            if shard in gone:
-                table = table.filter(pa.array(~np.isin(table["row"].to_numpy(), gone[shard])))
+        snapshot = root.lake.snapshot(POOL)
+        for shard in snapshot.shards:
+            rows = gone.get(shard, np.zeros(0, np.int32))
+            if (known := (snapshot.identity(shard), rows.tobytes())) in seen:  # files are shared with published versions
+                continue
+            seen.add(known)
+            table = snapshot.read(shard, ["row", "text", "url"])
+            table = table.filter(pa.array(~among(table["row"].to_numpy(), rows)))
             captions -= _parts_of(table["text"], captions)
             urls -= _parts_of(table["url"], urls)
     return sorted(captions), sorted(urls)

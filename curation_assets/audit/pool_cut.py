@@ -10,7 +10,8 @@ from curation_assets.algorithms.identity import uid_digest, uid_order
 from curation_assets.errors import LakeError
 
 from .lake_roots import LakeRoot
-from .matching import Wanted, uids_among
+from .matching import Wanted, among, uids_among
+from .shared_files import SharedFiles
 
 POOL = "raw_pool"
 _IDENTITY = ["row", "uid_hi", "uid_lo", "image_sha256"]
@@ -26,11 +27,12 @@ class Numbering:
 
 @dataclass
 class PoolCut:
-    """Args: a lake root, the rows of its present raw_pool that go, by shard, and whose they are."""
+    """Args: a lake root, the rows of its present raw_pool that go, by shard, whose they are, and what is known of files."""
 
     root: LakeRoot
     rows: Mapping[str, np.ndarray]
     wanted: Wanted
+    shared: SharedFiles = field(default_factory=SharedFiles)
     _known: dict[tuple[str, str], Numbering | None] = field(default_factory=dict)
 
     def present_digest(self, shard: str) -> object:
@@ -40,7 +42,11 @@ class PoolCut:
     def numbering(self, shard: str, digest: str) -> Numbering | None:
         """The rows with this digest of uids, now or at an earlier time; None if the lake has them no more."""
         if (shard, digest) not in self._known:
-            self._known[shard, digest] = self._look(shard, digest)
+            rows = self.rows.get(shard, np.zeros(0, np.int32))
+            is_present = digest == self.present_digest(shard)
+            pool = self.root.lake.snapshot(POOL) if is_present else None
+            asked = ("numbering", digest, rows.tobytes())
+            self._known[shard, digest] = self.shared.once(pool, shard, asked, lambda: self._look(shard, digest))
         return self._known[shard, digest]
 
     def uid_before(self, uid_hi: int, uid_lo: int) -> tuple[int, int]:
@@ -74,7 +80,7 @@ class PoolCut:
             return None
         is_gone = self.wanted_rows(table)
         if digest == self.present_digest(shard):
-            is_gone |= np.isin(table["row"].to_numpy(), self.rows.get(shard, np.zeros(0, np.int32)))
+            is_gone |= among(table["row"].to_numpy(), self.rows.get(shard, np.zeros(0, np.int32)))
         stays = table.filter(pa.array(~is_gone))
         kept = uid_digest(stays["uid_hi"].to_numpy(), stays["uid_lo"].to_numpy())
         return Numbering(table["row"].to_numpy()[is_gone], kept)

@@ -7,9 +7,9 @@ import numpy as np
 from .journal import as_json, write_durably
 from .lake_roots import LakeRoot
 from .matching import uids_among
-from .publish import column_digests
+from .publish import content_digests
 from .removed_rows import read_redactions
-from .versions import MEMBERS, leaves_digest, uid_leaves
+from .versions import MEMBERS, uid_leaves
 
 Removed = dict[str, object]  # position among the members as they were published, and leaf, 32 hex digits
 
@@ -36,14 +36,15 @@ def write_redaction(root: LakeRoot, removed: Sequence[Removed], ticket: str, rec
     """Store beside a version's manifest what of it is gone, and the digests of what is left."""
     if not removed:
         return
-    table = root.lake.read(MEMBERS)
-    leaves = uid_leaves(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy())
+    record = root.lake.records(MEMBERS)[None]
+    content = record.get("content") if record.get("takedown") == receipt else None
+    content = content if isinstance(content, dict) else content_digests(root.lake.read(MEMBERS))
     body = {
         "receipt": receipt,
         "ticket": ticket,
         "removed": sorted(removed, key=lambda one: int(str(one["position"]))),
-        "rows_after": len(table),
-        "uid_digest_after": leaves_digest(leaves),
-        "column_digests_after": column_digests(table),
+        "rows_after": record["rows"],
+        "uid_digest_after": content["uid_digest"],
+        "column_digests_after": content["columns"],
     }
     write_durably(root.path / f"redaction_{receipt}.json", as_json(body))

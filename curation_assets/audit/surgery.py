@@ -5,9 +5,9 @@ What depends on each row alone is up to date afterwards; what looks at many rows
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-import pyarrow as pa
+from pathlib import Path
 
 from curation_assets.algorithms.digest import json_digest, partition_version
 from curation_assets.lineage.freshness import partition_name
@@ -17,7 +17,7 @@ from curation_assets.scores import all_scores
 from resources.delta import Part
 from resources.snapshot import STAMP
 
-from .partition_cut import REJECTED, CutPartition, cut_partition
+from .partition_cut import REJECTED, CutPartition, cut_key, cut_partition
 from .pool_cut import POOL, PoolCut
 from .publish import content_digests
 from .tombstones import TABLE as TOMBSTONES
@@ -40,6 +40,23 @@ class Change:
     blanked: int
     has_rows: bool
     record: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What is left of a partition: whether its rows change, how many they are, and as in Change and CutPartition.
+
+    `content` are the digests of a version's members.
+    """
+
+    has_rows: bool
+    rows: int
+    uid_digest: str | None
+    data_version: str
+    dropped: int
+    blanked: int
+    is_broken: bool
+    content: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -81,34 +98,79 @@ class Surgery:
     def write(self, changes: Sequence[Change]) -> Iterator[str]:
         """Store changes, a commit per table; yields the name of each table after its commit."""
         for table in dict.fromkeys(change.table for change in changes):
+            own = {change.shard: change for change in changes if change.table == table}
+            linked = {shard: file for shard, change in own.items() if (file := self._rewritten(change)) is not None}
+            if linked:
+                self.pool.root.lake.link(table, linked, {shard: own[shard].record for shard in linked})
             parts: list[Part] = []
             waiting = 0
-            for change in changes:
-                if change.table == table:
-                    parts.append(self._part(change))
-                    waiting += 0 if parts[-1].rows is None else parts[-1].rows.nbytes
-                    if waiting > _MOST_BYTES:
-                        self.pool.root.lake.write(table, parts)
-                        parts, waiting = [], 0
-            if parts:
-                self.pool.root.lake.write(table, parts)
+            for shard in own.keys() - linked.keys():
+                parts.append(self._part(own[shard]))
+                waiting += 0 if parts[-1].rows is None else parts[-1].rows.nbytes
+                if waiting > _MOST_BYTES:
+                    self._store(table, parts)
+                    parts, waiting = [], 0
+            self._store(table, parts)
             yield self.pool.root.shown(table)
 
+    def _store(self, table: str, parts: Sequence[Part]) -> None:
+        """Write partitions, and remember their files for other tables that have the same."""
+        if not parts:
+            return
+        keys = {part.shard: self._key(table, part.shard) for part in parts if part.rows is not None}
+        self.pool.root.lake.write(table, parts)
+        snapshot = self.pool.root.lake.snapshot(table)
+        for shard, key in keys.items():
+            if shard is not None and len(files := snapshot.files.get(shard, [])) == 1:
+                self.pool.shared.rewritten[key] = Path(snapshot.uri) / files[0]
+
+    def _rewritten(self, change: Change) -> Path | None:
+        """The file that another table got in place of the one that this partition has, too; None if there is none yet."""
+        return self.pool.shared.rewritten.get(self._key(change.table, change.shard)) if change.has_rows else None
+
     def _part(self, change: Change) -> Part:
-        rows = self._cut(change.table, change.shard).rows if change.has_rows else None
+        rows = None
+        if change.has_rows:
+            held = self.pool.shared.take(self._key(change.table, change.shard))
+            rows = self._cut(change.table, change.shard).rows if held is None else held
         return Part(change.shard, rows, dict(change.record))
 
     def _table(self, table: str) -> Iterator[Change]:
-        for shard, record in self.pool.root.lake.records(table).items():
-            cut = self._cut(table, shard)
-            if cut.rows is None and cut.uid_digest == record.get("uid_digest"):
+        records = self.pool.root.lake.records(table)
+        with ThreadPoolExecutor() as pool:  # reading and digests leave the interpreter to the others
+            lefts = list(pool.map(lambda shard: self._left(table, shard), records))
+        for (shard, record), left in zip(records.items(), lefts, strict=True):
+            if not left.has_rows and left.uid_digest == record.get("uid_digest"):
                 continue
-            rows = self.pool.root.lake.snapshot(table).read(shard) if cut.rows is None else cut.rows
-            new = {**self._own(record), "uid_digest": cut.uid_digest, "takedown": self.receipt, "rows": len(rows)}
-            new |= {"former_version": record.get("data_version"), "data_version": _version(table, rows, cut.uid_digest)}
-            if cut.is_broken:
+            new = {**self._own(record), "uid_digest": left.uid_digest, "takedown": self.receipt, "rows": left.rows}
+            new |= {"former_version": record.get("data_version"), "data_version": left.data_version}
+            if left.content:
+                new["content"] = left.content
+            if left.is_broken:
                 new[FAILED_CHECKS] = sorted({*_names(record.get(FAILED_CHECKS)), _FAILED})
-            yield Change(table, shard, cut.dropped, cut.blanked, cut.rows is not None, new)
+            yield Change(table, shard, left.dropped, left.blanked, left.has_rows, new)
+
+    def _left(self, table: str, shard: str | None) -> "_Left":
+        """What is left of a partition; found once of a file that several tables have."""
+        snapshot, key = self.pool.root.lake.snapshot(table), self._key(table, shard)
+
+        def look() -> _Left:
+            cut = self._cut(table, shard)
+            if cut.rows is None and cut.uid_digest == snapshot.records.get(shard, {}).get("uid_digest"):
+                return _Left(False, 0, cut.uid_digest, "", 0, 0, cut.is_broken, {})  # stays as it is
+            rows = snapshot.read(shard) if cut.rows is None else cut.rows
+            if cut.rows is not None:
+                self.pool.shared.hold(key, rows)
+            content = content_digests(rows) if table == MEMBERS else {}
+            version = json_digest(content) if content else partition_version(rows, cut.uid_digest)
+            counts = cut.dropped, cut.blanked, cut.is_broken
+            return _Left(cut.rows is not None, len(rows), cut.uid_digest, version, *counts, content)
+
+        return self.pool.shared.once(snapshot, shard, key, look)
+
+    def _key(self, table: str, shard: str | None) -> tuple[object, ...]:
+        """All that decides what is left of a partition."""
+        return (table, *cut_key(self.pool, table, shard, self.ticket))
 
     def _own(self, record: Mapping[str, object]) -> dict[str, object]:
         """A record as it is stored; only a frozen table keeps the stamps of the commit that its rows are from."""
@@ -137,10 +199,6 @@ class Surgery:
             node, score = self.graph.get(tuple(table.split("/"))), all_scores().get(table.removeprefix("scores/"))
             return not node.gathers if node is not None else score is not None and score.scope == "sample"
         return table.startswith(_ROW_WISE)
-
-
-def _version(table: str, rows: pa.Table, uids: str | None) -> str:
-    return json_digest(content_digests(rows)) if table == MEMBERS else partition_version(rows, uids)
 
 
 def _mapped(record: Mapping[str, object], versions: Mapping[str, tuple[object, object]]) -> dict[str, object] | None:

@@ -20,6 +20,7 @@ from .pool_cut import PoolCut
 from .receipts import next_number
 from .redactions import removed_members
 from .requests import Request, by_kind
+from .shared_files import SharedFiles
 from .surgery import Change, Surgery
 from .tombstones import read_tombstones
 from .victims import Found, Search
@@ -107,7 +108,8 @@ def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> Look:
 def cuts_of(project: Project, roots: Sequence[LakeRoot], gone: tuple[Found, Wanted], named: tuple[str, int]) -> list[Cut]:
     """The removal in each lake root of what was found, for a ticket and the number of its receipt."""
     found, wanted = gone
-    pools = [PoolCut(root, found.rows(root.name), wanted) for root in roots]
+    shared = SharedFiles()
+    pools = [PoolCut(root, found.rows(root.name), wanted, shared) for root in roots]
     surgeries = [Surgery(pool, project.graph, *named) for pool in pools]
     return [(surgery, surgery.changes()) for surgery in surgeries]
 

@@ -14,10 +14,12 @@ from curation_assets.holdings.image_places import image_places
 from curation_assets.recipe import Recipe
 from resources.decode import read_payload
 from resources.grey_pictures import grey_picture
+from resources.snapshot import Snapshot
 
 from .lake_roots import LakeRoot
-from .matching import Wanted
+from .matching import Wanted, among
 from .near_pictures import WORDS, near_rows, words_of
+from .shared_files import SharedFiles
 
 _POOL, _HASHES = "raw_pool", "perceptual_hashes"
 _FACTS = ["row", "uid_hi", "uid_lo", "image_sha256", "text", "url", "tar", "offset_bytes", "image_bytes"]
@@ -73,11 +75,13 @@ class Search:
         roots: where.
         recipe: says where the pictures' files are.
         radius: of near twins; -1 looks for none.
+        shared: what is known of the files.
     """
 
     roots: Sequence[LakeRoot]
     recipe: Recipe
     radius: int
+    shared: SharedFiles = field(default_factory=SharedFiles)
 
     def find(self, wanted: Wanted, pictures: Sequence[np.ndarray], *, is_new: bool) -> Found:
         """All rows that go; `wanted` takes up their uids and digests.
@@ -104,18 +108,23 @@ class Search:
         return len(wanted.uids) + len(wanted.sha256) > before
 
     def _sweep(self, wanted: Wanted, found: Found, cause: str) -> None:
+        shared = SharedFiles()  # of this sweep: the next one looks for more
         for root, shard in self._shards():
-            table = root.lake.read(_POOL, shard=shard, columns=wanted.columns)
-            is_meant = wanted.rows(table)
-            if is_meant.any():
-                self._add(found, (root, shard), table["row"].to_numpy()[is_meant], cause)
+            snapshot = root.lake.snapshot(_POOL)
+
+            def meant(snapshot: Snapshot = snapshot, shard: str = shard) -> np.ndarray:
+                table = snapshot.read(shard, wanted.columns)
+                return table["row"].to_numpy()[wanted.rows(table)]
+
+            rows = shared.once(snapshot, shard, "meant", meant)
+            if len(rows):
+                self._add(found, (root, shard), rows, cause)
 
     def _add(self, found: Found, at: tuple[LakeRoot, str], rows: np.ndarray, cause: str) -> None:
         root, shard = at
-        table = root.lake.read(_POOL, shard=shard, columns=_FACTS)
-        table = table.filter(pa.array(np.isin(table["row"].to_numpy(), rows)))
-        uids = uid_hex(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy())
-        for uid, fact in zip(uids, table.to_pylist(), strict=True):
+        snapshot = root.lake.snapshot(_POOL)
+        facts = self.shared.once(snapshot, shard, ("facts", rows.tobytes()), lambda: _facts(snapshot, shard, rows))
+        for uid, fact in facts:
             digest, tar = fact["image_sha256"], fact["tar"]
             place = None if tar is None else (tar, fact["offset_bytes"] or 0, fact["image_bytes"] or 0)
             victim = Victim(
@@ -169,6 +178,13 @@ class Search:
 
     def _shards(self) -> Iterable[tuple[LakeRoot, str]]:
         return ((root, shard) for root in self.roots if _POOL in root.tables for shard in root.lake.shards(_POOL))
+
+
+def _facts(snapshot: Snapshot, shard: str, rows: np.ndarray) -> list[tuple[str, dict[str, object]]]:
+    """Uid, as hex digits, and columns of rows of a shard."""
+    table = snapshot.read(shard, _FACTS)
+    table = table.filter(pa.array(among(table["row"].to_numpy(), rows)))
+    return list(zip(uid_hex(table["uid_hi"].to_numpy(), table["uid_lo"].to_numpy()), table.to_pylist(), strict=True))
 
 
 def _is_hashed(root: LakeRoot, shard: str) -> bool:
