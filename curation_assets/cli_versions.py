@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,11 @@ from .cli_options import JsonOption, RecipeOption, project_of
 from .terminal import print_json, progress
 from .terminal_takedown import print_takedown
 from .terminal_versions import print_published, print_verified, published_fields, verified_fields
+
+if TYPE_CHECKING:
+    from resources.shard_rewrite import RewrittenShard
+
+    from .holdings.project import Project
 
 version_commands = typer.Typer()
 
@@ -67,6 +72,9 @@ def takedown(
         int,
         typer.Option(min=-1, max=16, help="Bits of 64 up to which another picture is a near twin and goes too; -1: none."),
     ] = 4,
+    rewrite_shards: Annotated[
+        bool, typer.Option("--rewrite-shards", help="Also take the samples out of the pool's own tars, which are replaced.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and write nothing.")] = False,
     recipe: RecipeOption = None,
     as_json: JsonOption = False,
@@ -76,6 +84,10 @@ def takedown(
     from .audit.takedown import preview_takedown, take_down
 
     project = project_of(recipe)
+    if rewrite_shards:
+        from .assets.shard_rewrite import require_tars
+
+        require_tars(project)
     asked = read_request(request, reason=reason, ticket=ticket, radius=radius)
     if dry_run:
         done = [preview_takedown(project, asked)]
@@ -83,11 +95,18 @@ def takedown(
         from .assets.takedown_outside import outside_of
 
         done = list(take_down(project, asked, outside_of(project), progress))
+    rewritten = _rewritten(project, {asked.ticket, *(one.ticket for one in done)}) if rewrite_shards and not dry_run else []
     if as_json:
         shown = [{**asdict(one), "hits": [{**asdict(hit), "path": str(hit.path)} for hit in one.hits]} for one in done]
-        print_json({"takedowns": shown, "is_dry_run": dry_run})
+        print_json({"takedowns": shown, "is_dry_run": dry_run, "rewritten": [str(one.path) for one in rewritten]})
     else:
         for one in done:
             print_takedown(one, is_dry_run=dry_run)
     if any(one.hits for one in done):
         raise typer.Exit(1)
+
+
+def _rewritten(project: "Project", tickets: set[str]) -> "list[RewrittenShard]":
+    from .assets.shard_rewrite import rewrite_shards
+
+    return rewrite_shards(project, tickets, progress)

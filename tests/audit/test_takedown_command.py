@@ -100,3 +100,38 @@ def test_runs_that_may_write_hold_it_back(project: Project):
     done = curate(project)
     assert isinstance(done.exception, LakeError)
     assert alive.run_id in str(done.exception)
+
+
+def test_tars_are_rewritten_where_their_owner_asks_for_it(project: Project, drawn_pool: Path, tmp_path: Path):
+    """The tar is a copy here, the way the recipe of a project with a pool of its own has it."""
+    tar = tmp_path / "own" / "00000.tar"
+    tar.parent.mkdir()
+    shutil.copy2(drawn_pool / "pool" / "00000.tar", tar)
+    own = make_project(tmp_path / "project", tar, {"all": {"keep": ["english_caption"]}})
+    with project_instance(own.recipe.folder) as instance:
+        assert not run_apply(own, instance, settings=Settings(select=["raw_pool"])).failed
+    before, size = pool_rows(own), tar.stat().st_size
+    victim, exact = before[2], ("--radius", "-1")  # drawn pictures look alike
+    (own.recipe.folder / "request.txt").write_text(victim["uid"])
+    assert curate(own, *exact).exit_code == 0
+    assert victim["text"].encode() in tar.read_bytes()
+    again = curate(
+        own, *exact, "--rewrite-shards", "--json"
+    )  # nothing is left to remove from the lake, but from the tar there is
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["rewritten"] == [str(tar)]
+    assert tar.stat().st_size < size
+    assert victim["text"].encode() not in tar.read_bytes()
+    with project_instance(own.recipe.folder) as instance:
+        assert not run_apply(own, instance, settings=Settings(select=["raw_pool"])).failed
+    assert {row["uid"] for row in pool_rows(own)} == {row["uid"] for row in before} - {victim["uid"]}
+    assert json.loads(curate(own, *exact, "--rewrite-shards", "--json").stdout)["rewritten"] == []
+
+
+def test_a_pool_that_is_no_tars_is_not_rewritten(project: Project):
+    (project.recipe.folder / "request.txt").write_text("0" * 32)
+    text = project.recipe.path.read_text().replace("pool:", "pool:\n  format: parquet", 1)
+    project.recipe.path.write_text(text)
+    refused = curate(project, "--rewrite-shards")
+    assert refused.exit_code != 0
+    assert "format parquet" in str(refused.exception)
