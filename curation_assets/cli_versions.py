@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 version_commands = typer.Typer()
 
+RadiusOption = Annotated[
+    int,
+    typer.Option(min=-1, max=16, help="Bits of 64 up to which another picture is a near twin and goes too; -1: none."),
+]
+RewriteOption = Annotated[
+    bool, typer.Option("--rewrite-shards", help="Also take the samples out of the pool's own tars, which are replaced.")
+]
+
 
 @version_commands.command(epilog="Example: curate publish train_v1 --note 'before the new crawl'")
 def publish(
@@ -68,13 +76,8 @@ def takedown(
     *,
     reason: Annotated[str, typer.Option(help="Why, for the receipt.")],
     ticket: Annotated[str, typer.Option(help="Number of the request, for the receipt and for rejected_samples.")],
-    radius: Annotated[
-        int,
-        typer.Option(min=-1, max=16, help="Bits of 64 up to which another picture is a near twin and goes too; -1: none."),
-    ] = 4,
-    rewrite_shards: Annotated[
-        bool, typer.Option("--rewrite-shards", help="Also take the samples out of the pool's own tars, which are replaced.")
-    ] = False,
+    radius: RadiusOption = 4,
+    rewrite_shards: RewriteOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and write nothing.")] = False,
     recipe: RecipeOption = None,
     as_json: JsonOption = False,
