@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 version_commands = typer.Typer()
 
+RequestArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), "
+        "a URL, or a domain with all that is below it; lines that begin with # are comments."
+    ),
+]
 RadiusOption = Annotated[
     int,
     typer.Option(min=-1, max=16, help="Bits of 64 up to which another picture is a near twin and goes too; -1: none."),
@@ -66,13 +73,7 @@ def verify(
 
 @version_commands.command(epilog="Example: curate takedown request.txt --reason 'asked by the owner' --ticket T-17 --dry-run")
 def takedown(
-    request: Annotated[
-        Path,
-        typer.Argument(
-            help="Text file, one selector a line: a uid (32 hex digits), the sha256 of an image (64), a perceptual hash (16), "
-            "a URL, or a domain with all that is below it; lines that begin with # are comments."
-        ),
-    ],
+    request: RequestArgument,
     *,
     reason: Annotated[str, typer.Option(help="Why, for the receipt.")],
     ticket: Annotated[str, typer.Option(help="Number of the request, for the receipt and for rejected_samples.")],
