@@ -17,14 +17,15 @@ from tests.small_project import make_project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 WORDS = ("--reason", "asked", "--ticket", "T-1")
-# The middle of each stage, by what it says last, and two moments at random.
+# 20 moments: the middle of four stages, by what it says last, and sixteen at random.
 MARKS = (
     "removed from cluster_assignments",
     "removed from subsets/basic",
     "removed from rejected_samples",
     "removed from raw_pool",
 )
-DELAYS = tuple(random.Random(17).uniform(0.5, 4) for _ in range(2))
+_RANDOM = random.Random(17)
+DELAYS = tuple(round(_RANDOM.uniform(0.5, 5), 2) for _ in range(16))
 
 
 @pytest.fixture(scope="module")
