@@ -45,3 +45,11 @@ def test_change_runs_everything_and_the_bare_functions() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "full run over bare functions: " in done.stdout
     assert "scores/semdedup_similarity" in done.stdout
+
+
+@pytest.mark.slow
+def test_audit_publishes_asks_and_removes() -> None:
+    done = run("--rows", "2000", "--shards", "2", "--lookups", "2", "--removed", "3", program="audit.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "versions: 12" in done.stdout
+    assert re.search(r"proof: looked for 12 values in [\d,]+ files: 0 found", done.stdout)

@@ -1,0 +1,62 @@
+"""Files that tables share are looked at once, and what takes their place is shared again."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curation_assets.audit import shared_files
+from curation_assets.audit.shared_files import SharedFiles
+from resources.delta import Lake, Part
+from resources.frozen_table import freeze
+
+
+def rows(shard: str, count: int) -> pa.Table:
+    return pa.table({"shard": [shard] * count, "row": pa.array(range(count), pa.int32())})
+
+
+@pytest.fixture
+def lakes(tmp_path: Path) -> tuple[Lake, Lake]:
+    """A lake with a table of two shards, and one that has it frozen."""
+    live, frozen = Lake(root=str(tmp_path / "live")), Lake(root=str(tmp_path / "frozen"))
+    live.write("facts", [Part(shard, rows(shard, 5), {"made": "first"}) for shard in "ab"])
+    freeze(live.snapshot("facts"), frozen.uri("facts"))
+    return live, frozen
+
+
+def test_equal_files_are_asked_once(lakes: tuple[Lake, Lake]) -> None:
+    shared, asked = SharedFiles(), []
+    for lake in lakes:
+        for shard in "ab":
+            shared.once(lake.snapshot("facts"), shard, "count", lambda shard=shard: asked.append(shard) or len(asked))
+    assert asked == ["a", "b"]
+    lakes[0].write("facts", [Part("a", rows("a", 5), {"made": "again"})])  # the same rows in another file
+    shared.once(lakes[0].snapshot("facts"), "a", "count", lambda: asked.append("a"))
+    shared.once(lakes[0].snapshot("facts"), "b", "another question", lambda: asked.append("b"))
+    shared.once(None, "a", "count", lambda: asked.append("no table"))
+    assert asked == ["a", "b", "a", "b", "no table"]
+
+
+def test_rows_are_held_while_there_is_room_and_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_files, "_MOST_BYTES", rows("a", 10).nbytes)
+    shared = SharedFiles()
+    shared.hold("first", rows("a", 8))
+    shared.hold("second", rows("a", 8))
+    assert shared.take("second") is None
+    assert shared.take("first").num_rows == 8
+    assert shared.take("first") is None
+    shared.hold("second", rows("a", 8))
+    assert shared.take("second").num_rows == 8
+
+
+def test_partitions_are_replaced_by_the_files_of_another_table(lakes: tuple[Lake, Lake]) -> None:
+    live, frozen = lakes
+    live.write("facts", [Part("a", rows("a", 3), {"made": "second"})])
+    source = live.snapshot("facts")
+    record = {"made": "linked", "rows": 3, "delta_version": 7}
+    frozen.link("facts", {"a": Path(source.uri) / source.files["a"][0]}, {"a": record})
+    found = frozen.snapshot("facts")
+    assert found.identity("a") == source.identity("a")
+    assert [len(found.read(shard)) for shard in "ab"] == [3, 5]
+    assert {**found.records["a"], **record} == found.records["a"]
+    assert found.records["b"]["made"] == "first"
