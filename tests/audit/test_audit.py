@@ -26,6 +26,8 @@ from resources.stored_files import files_below, open_stored, read_stored, table_
 from tests.audit.takedown_project import NOWHERE, request
 from tests.small_project import make_project
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 VERSION = "published/aligned/v1"
 
 

@@ -27,6 +27,8 @@ from curation_assets.recipe import check_recipe
 from resources.delta import Lake, Part
 from tests.audit.published_projects import LONG_NAME, curated, moved
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 class Killed(BaseException):
     """Stands for a process that ends here."""

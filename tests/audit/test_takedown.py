@@ -39,6 +39,8 @@ from tests.audit.takedown_project import (
 )
 from tests.small_project import make_project
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 @pytest.fixture(scope="module")
 def pool(drawn_pool: Path) -> Path:

@@ -22,6 +22,8 @@ from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from tests.audit.published_projects import LONG_NAME, curated, moved, redact, rewrite
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 PUBLISHED = ("aligned", "nothing", LONG_NAME)
 
 

@@ -20,6 +20,8 @@ from resources.dagster_events import redact_events
 from resources.event_redaction import REMOVED, REMOVED_TAG, Redactor
 from tests.small_project import SUBSETS, make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 KEY = dg.AssetKey(["subsets", "basic"])
 CAPTION = 'A "müde" Katze\nam <b>日本</b> Tor'
 UID = "8123456789abcdef0fedcba987654321"
