@@ -4,7 +4,7 @@ What belongs here: how a table is laid out and written; snapshot.py reads. What 
 """
 
 import fcntl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from deltalake.exceptions import DeltaError
 from pydantic import Field
 
 from curation_assets.errors import LakeError
-from resources.frozen_table import replace_by_links
+from resources.frozen_table import DataFile, replace_files
 from resources.snapshot import (
     RECORD,
     SHARD,
@@ -102,20 +102,22 @@ class Lake(dg.ConfigurableResource):
         )
         return self.version(table)
 
-    def link(self, table: str, files: Mapping[str, Path], records: Mapping[str, Mapping[str, object]]) -> int:
-        """Replace partitions of a table by files that another table of the same columns has, sharing them on a local disk.
+    def replace_files(
+        self, table: str, files: Iterable[tuple[str | None, DataFile]], records: Mapping[str | None, Mapping[str, object]]
+    ) -> int:
+        """Replace partitions of a local table by whole data files, in one commit.
 
         Args:
             table: that exists.
-            files: data file of each shard.
-            records: what is kept with each, as in `Part`, with its number of `rows`.
+            files: of each partition whose rows change; taken one after the other, so they need not fit into memory together.
+            records: of these partitions, and of others that keep their rows; as in `Part`, each with its number of `rows`.
 
         Returns:
             Version of the table after the commit.
         """
         before = self._opened(table)
-        parts = [Part(shard, None, dict(records[shard])) for shard in files]
-        replace_by_links(before, files, _commit_record(before, parts, restarts=False))
+        parts = [Part(shard, None, dict(record)) for shard, record in records.items()]
+        replace_files(before, files, _commit_record(before, parts, restarts=False))
         return self.version(table)
 
     def create(self, table: str, schema: pa.Schema) -> Snapshot:
@@ -219,6 +221,7 @@ class Lake(dg.ConfigurableResource):
 def _commit_record(before: Snapshot, parts: Sequence[Part], *, restarts: bool) -> dict[str, object]:
     """What a commit says of its partitions, and which shards of the table have a record and no rows after it."""
     rows = {} if restarts else {shard: record["rows"] for shard, record in before.records.items()}
+    rows |= {part.shard: part.record["rows"] for part in parts if "rows" in part.record}
     rows |= {part.shard: len(part.rows) for part in parts if part.rows is not None}
     records = {part.shard: {"rows": rows[part.shard], **part.record} for part in parts}
     return folded(records, [s for s, n in rows.items() if s is not None and not n], restarts=restarts)

@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from shutil import copy2
+from uuid import uuid4
 
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.transaction import AddAction
 
@@ -13,6 +15,10 @@ from curation_assets.errors import LakeError
 
 from .snapshot import RECORD, SHARD, Snapshot, folded, load_snapshot
 from .table_layout import CONFIGURATION
+
+# What takes the place of a partition's files: a file of another table of the same columns, which is shared; the bytes of a new
+# one, from `data_file`; None where no rows are left.
+DataFile = Path | pa.Buffer | None
 
 
 def freeze(snapshot: Snapshot, uri: str, shards: Collection[str] | None = None) -> None:
@@ -69,25 +75,33 @@ def _action(to: Path, path: str, shard: str | None) -> AddAction:
     return AddAction(path, status.st_size, partition, int(status.st_mtime * 1000), True, json.dumps({}))
 
 
-def replace_by_links(snapshot: Snapshot, files: Mapping[str, Path], record: Mapping[str, object]) -> None:
-    """Replace partitions of a local table by files of another one with the same columns.
+def replace_files(snapshot: Snapshot, files: Iterable[tuple[str | None, DataFile]], record: Mapping[str, object]) -> None:
+    """Replace partitions of a local table by whole data files, in one commit.
 
     Args:
         snapshot: the table as it is.
-        files: data file of each shard that is replaced; every such shard has rows now.
-        record: what the commit says of them.
+        files: of each partition that is replaced, one after the other.
+        record: what the commit says.
     """
-    added = []
-    for shard, file in files.items():
-        path = str(Path(snapshot.files[shard][0]).with_name(file.name))
-        _link(file, Path(snapshot.uri) / path)
+    replaced, added = [], []
+    for shard, file in files:
+        replaced.append(shard)
+        if file is None:
+            continue
+        name = file.name if isinstance(file, Path) else f"part-{uuid4()}.parquet"
+        path = str(Path(snapshot.files[shard][0]).with_name(name))
+        if isinstance(file, Path):
+            _link(file, Path(snapshot.uri) / path)
+        else:
+            (Path(snapshot.uri) / path).write_bytes(file)
         added.append(_action(Path(snapshot.uri), path, shard))
+    is_sharded = SHARD in snapshot.schema.names
     snapshot.table.create_write_transaction(
         added,
-        mode="overwrite",
+        mode="overwrite" if replaced else "append",  # nothing appended: a commit of records alone
         schema=snapshot.schema,
-        partition_by=[SHARD],
-        partition_filters=[(SHARD, "in", list(files))],
+        partition_by=[SHARD] if is_sharded else None,
+        partition_filters=[(SHARD, "in", replaced)] if is_sharded and replaced else None,
         commit_properties=CommitProperties(custom_metadata={RECORD: dict(record)}, max_commit_retries=0),
     )
 

@@ -90,7 +90,8 @@ def _without(pool: PoolCut, part: tuple[Snapshot, str | None], gone: np.ndarray,
     names = snapshot.schema.names
     pairs = [name.removesuffix("_hi") for name in names if name.endswith("_hi") and f"{name[:-3]}_lo" in names]
     keys = [name for name in ("row",) if name in names and len(gone)]
-    found = snapshot.read(shard, [*keys, *(f"{pair}_{half}" for pair in pairs for half in ("hi", "lo"))])
+    # What surely loses rows is read at once, all else only as far as is needed to know that.
+    found = snapshot.read(shard, None if keys else [f"{pair}_{half}" for pair in pairs for half in ("hi", "lo")])
     is_gone = among(found["row"].to_numpy(), gone) if keys else np.zeros(len(found), bool)
     hits = {pair: _pair_hits(found, pair, pool.wanted.uids) for pair in pairs}
     is_gone |= hits.pop("uid", False)
@@ -102,7 +103,7 @@ def _without(pool: PoolCut, part: tuple[Snapshot, str | None], gone: np.ndarray,
         is_gone |= np.logical_or.reduce(list(must_stay.values()))
     if not is_gone.any() and not points:
         return CutPartition(None, after)
-    rows = snapshot.read(shard)
+    rows = found if keys else snapshot.read(shard)
     for pair, hit in points.items():
         rows = _replaced(rows, pair, hit, pool) if pair in must_stay else _blanked(rows, pair, hit)
     blanked = int((np.logical_or.reduce(list(points.values())) & ~is_gone).sum()) if points else 0
@@ -147,7 +148,7 @@ def _rejected(pool: PoolCut, snapshot: Snapshot, shard: str, ticket: str) -> Cut
     new = [number for number in pool.rows.get(shard, _NOBODY).tolist() if number not in known]
     if not blanked and not new:
         return CutPartition(None, None)
-    offsets = _offsets(pool.root, shard) if new else {}
+    offsets = _offsets(pool.root, shard, new) if new else {}
     rows += [_rejected_row(shard, number, reason, offsets.get(number)) for number in new]
     rows.sort(key=lambda row: row["row"])
     table = pa.Table.from_pylist([{name: row[name] for name in REJECTED_SAMPLES.names} for row in rows], schema=snapshot.schema)
@@ -165,6 +166,7 @@ def _rejected_row(shard: str, number: int, reason: str, offset: int | None) -> M
     }
 
 
-def _offsets(root: LakeRoot, shard: str) -> dict[int, int | None]:
+def _offsets(root: LakeRoot, shard: str, rows: list[int]) -> dict[int, int | None]:
     table = root.lake.read(POOL, shard=shard, columns=["row", "offset_bytes"])
+    table = table.filter(pa.array(among(table["row"].to_numpy(), np.array(rows, np.int32))))
     return dict(zip(table["row"].to_pylist(), table["offset_bytes"].to_pylist(), strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 from .journal import as_json, write_durably
 from .lake_roots import LakeRoot
 from .matching import uids_among
-from .publish import content_digests
+from .publish import column_digests
 from .removed_rows import read_redactions
 from .versions import MEMBERS, uid_leaves
 
@@ -38,13 +38,12 @@ def write_redaction(root: LakeRoot, removed: Sequence[Removed], ticket: str, rec
         return
     record = root.lake.records(MEMBERS)[None]
     content = record.get("content") if record.get("takedown") == receipt else None
-    content = content if isinstance(content, dict) else content_digests(root.lake.read(MEMBERS))
+    columns = content["columns"] if isinstance(content, dict) else column_digests(root.lake.read(MEMBERS))
     body = {
         "receipt": receipt,
         "ticket": ticket,
         "removed": sorted(removed, key=lambda one: int(str(one["position"]))),
         "rows_after": record["rows"],
-        "uid_digest_after": content["uid_digest"],
-        "column_digests_after": content["columns"],
+        "column_digests_after": columns,
     }
     write_durably(root.path / f"redaction_{receipt}.json", as_json(body))

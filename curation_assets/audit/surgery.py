@@ -5,7 +5,6 @@ What depends on each row alone is up to date afterwards; what looks at many rows
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +13,20 @@ from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.nodes import Graph
 from curation_assets.scores import all_scores
-from resources.delta import Part
+from resources.frozen_table import DataFile
 from resources.snapshot import STAMP
+from resources.table_layout import data_file
 
+from .ahead import computed_ahead
 from .partition_cut import REJECTED, CutPartition, cut_key, cut_partition
 from .pool_cut import POOL, PoolCut
-from .publish import content_digests
+from .publish import column_digests
 from .tombstones import TABLE as TOMBSTONES
 from .versions import MEMBERS
 
 _FAILED = "takedown"
 # Names of tables whose rows each depend on their own row alone, besides scores of single samples; encoders have labels.
 _ROW_WISE = (POOL, REJECTED, "pool_scores", "perceptual_hashes", "embeddings", "cluster_assignments", "subsets/", "decisions/")
-# Rows that wait in memory for a common commit; a table has one commit unless it is larger.
-_MOST_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,7 @@ class Surgery:
 
     def changes(self) -> list[Change]:
         """All partitions that change, raw_pool last, so that an interrupted removal still knows which rows go."""
-        tables = [table for table in self.pool.root.tables if table not in (TOMBSTONES, REJECTED, POOL)]
-        tables += [table for table in (REJECTED, POOL) if table in self.pool.root.tables]
+        tables = self._tables()
         cut = [change for table in tables for change in self._table(table)]
         versions = self._versions(cut)
         by_place = {(change.table, change.shard): change for change in cut}
@@ -95,51 +93,42 @@ class Surgery:
         place = {table: number for number, table in enumerate(tables)}
         return sorted(by_place.values(), key=lambda change: (place[change.table], change.shard or ""))
 
+    def partitions(self) -> Iterator[tuple[str, str | None]]:
+        """Table and shard of everything that may change."""
+        return ((table, shard) for table in self._tables() for shard in self.pool.root.lake.records(table))
+
     def write(self, changes: Sequence[Change]) -> Iterator[str]:
         """Store changes, a commit per table; yields the name of each table after its commit."""
+        lake = self.pool.root.lake
         for table in dict.fromkeys(change.table for change in changes):
-            own = {change.shard: change for change in changes if change.table == table}
-            linked = {shard: file for shard, change in own.items() if (file := self._rewritten(change)) is not None}
-            if linked:
-                self.pool.root.lake.link(table, linked, {shard: own[shard].record for shard in linked})
-            parts: list[Part] = []
-            waiting = 0
-            for shard in own.keys() - linked.keys():
-                parts.append(self._part(own[shard]))
-                waiting += 0 if parts[-1].rows is None else parts[-1].rows.nbytes
-                if waiting > _MOST_BYTES:
-                    self._store(table, parts)
-                    parts, waiting = [], 0
-            self._store(table, parts)
+            own = [change for change in changes if change.table == table]
+            changed = [change for change in own if change.has_rows]
+            keys = {change.shard: self.key(table, change.shard) for change in changed}
+            files = zip((change.shard for change in changed), computed_ahead(self._file, changed), strict=True)
+            lake.replace_files(table, files, {change.shard: change.record for change in own})
+            snapshot = lake.snapshot(table)
+            for shard, key in keys.items():
+                for file in snapshot.files.get(shard, []):
+                    self.pool.shared.rewritten.setdefault(key, Path(snapshot.uri) / file)
             yield self.pool.root.shown(table)
 
-    def _store(self, table: str, parts: Sequence[Part]) -> None:
-        """Write partitions, and remember their files for other tables that have the same."""
-        if not parts:
-            return
-        keys = {part.shard: self._key(table, part.shard) for part in parts if part.rows is not None}
-        self.pool.root.lake.write(table, parts)
-        snapshot = self.pool.root.lake.snapshot(table)
-        for shard, key in keys.items():
-            if shard is not None and len(files := snapshot.files.get(shard, [])) == 1:
-                self.pool.shared.rewritten[key] = Path(snapshot.uri) / files[0]
+    def _file(self, change: Change) -> DataFile:
+        """What takes the place of a partition's files; one that another table got for the same ones is shared."""
+        if not change.record["rows"]:
+            return None
+        key = self.key(change.table, change.shard)
+        if (linked := self.pool.shared.rewritten.get(key)) is not None:
+            return linked
+        return self.pool.shared.take(key) or data_file(self._cut(change.table, change.shard).rows)
 
-    def _rewritten(self, change: Change) -> Path | None:
-        """The file that another table got in place of the one that this partition has, too; None if there is none yet."""
-        return self.pool.shared.rewritten.get(self._key(change.table, change.shard)) if change.has_rows else None
-
-    def _part(self, change: Change) -> Part:
-        rows = None
-        if change.has_rows:
-            held = self.pool.shared.take(self._key(change.table, change.shard))
-            rows = self._cut(change.table, change.shard).rows if held is None else held
-        return Part(change.shard, rows, dict(change.record))
+    def _tables(self) -> list[str]:
+        """All tables that may change, raw_pool last."""
+        tables = [table for table in self.pool.root.tables if table not in (TOMBSTONES, REJECTED, POOL)]
+        return tables + [table for table in (REJECTED, POOL) if table in self.pool.root.tables]
 
     def _table(self, table: str) -> Iterator[Change]:
-        records = self.pool.root.lake.records(table)
-        with ThreadPoolExecutor() as pool:  # reading and digests leave the interpreter to the others
-            lefts = list(pool.map(lambda shard: self._left(table, shard), records))
-        for (shard, record), left in zip(records.items(), lefts, strict=True):
+        for shard, record in self.pool.root.lake.records(table).items():
+            left = self.look(table, shard)
             if not left.has_rows and left.uid_digest == record.get("uid_digest"):
                 continue
             new = {**self._own(record), "uid_digest": left.uid_digest, "takedown": self.receipt, "rows": left.rows}
@@ -150,25 +139,25 @@ class Surgery:
                 new[FAILED_CHECKS] = sorted({*_names(record.get(FAILED_CHECKS)), _FAILED})
             yield Change(table, shard, left.dropped, left.blanked, left.has_rows, new)
 
-    def _left(self, table: str, shard: str | None) -> "_Left":
+    def look(self, table: str, shard: str | None) -> "_Left":
         """What is left of a partition; found once of a file that several tables have."""
-        snapshot, key = self.pool.root.lake.snapshot(table), self._key(table, shard)
+        snapshot, key = self.pool.root.lake.snapshot(table), self.key(table, shard)
 
-        def look() -> _Left:
+        def find() -> _Left:
             cut = self._cut(table, shard)
             if cut.rows is None and cut.uid_digest == snapshot.records.get(shard, {}).get("uid_digest"):
                 return _Left(False, 0, cut.uid_digest, "", 0, 0, cut.is_broken, {})  # stays as it is
             rows = snapshot.read(shard) if cut.rows is None else cut.rows
             if cut.rows is not None:
                 self.pool.shared.hold(key, rows)
-            content = content_digests(rows) if table == MEMBERS else {}
+            content = {"columns": column_digests(rows)} if table == MEMBERS else {}
             version = json_digest(content) if content else partition_version(rows, cut.uid_digest)
             counts = cut.dropped, cut.blanked, cut.is_broken
             return _Left(cut.rows is not None, len(rows), cut.uid_digest, version, *counts, content)
 
-        return self.pool.shared.once(snapshot, shard, key, look)
+        return self.pool.shared.once(snapshot, shard, key, find)
 
-    def _key(self, table: str, shard: str | None) -> tuple[object, ...]:
+    def key(self, table: str, shard: str | None) -> tuple[object, ...]:
         """All that decides what is left of a partition."""
         return (table, *cut_key(self.pool, table, shard, self.ticket))
 

@@ -14,6 +14,7 @@ from curation_assets.holdings.project import Project
 from .journal import read_journal, write_journal
 from .lake_roots import lake_roots
 from .requests import Request
+from .shared_files import SharedFiles
 from .takedown_plan import Takedown, look
 from .takedown_steps import Outside, finish
 
@@ -29,7 +30,7 @@ def preview_takedown(project: Project, request: Request) -> Takedown:
         raise LakeError(
             f"a takedown of {project.lake.root} was interrupted; run curate takedown without --dry-run to finish it"
         )
-    return look(project, roots, request).seen
+    return look(project, roots, request, SharedFiles(room=0)).seen
 
 
 def take_down(project: Project, request: Request, outside: Outside, report: Callable[[str], None]) -> Sequence[Takedown]:
@@ -62,7 +63,7 @@ def take_down(project: Project, request: Request, outside: Outside, report: Call
             done.append(finish(project, pending, outside, report))
             if not done[-1].is_finished:
                 return done
-        found = look(project, lake_roots(project.lake), request)
+        found = look(project, lake_roots(project.lake), request, SharedFiles())
         if found.journal is None:
             return [*done, found.seen]
         write_journal(project.lake.root, found.journal)

@@ -11,6 +11,7 @@ from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import shard_files
 from resources.byte_scan import Hit
 
+from .ahead import computed_ahead
 from .exported_files import count_in, exported_files
 from .journal import Journal, plain_words
 from .lake_roots import LakeRoot
@@ -80,14 +81,14 @@ class Look:
     cuts: Sequence[Cut]
 
 
-def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> Look:
-    """What a request comes to."""
+def look(project: Project, roots: Sequence[LakeRoot], request: Request, shared: SharedFiles) -> Look:
+    """What a request comes to; `shared` keeps new files for those who write them."""
     values, receipt = by_kind(request.selectors), next_number(Path(project.lake.root))
     wanted = Wanted(*(set(values[kind]) for kind in ("uid", "sha256", "url", "domain")))
     hashes = np.array([int(value, 16) for value in values["phash"]], np.uint64).view(np.int64)[:, None]
     found = Search(roots, project.recipe, request.radius).find(wanted, [hashes], is_new=True)
     plain = {"uid": wanted.uids, "sha256": wanted.sha256, "url": wanted.urls, "domain": wanted.domains}
-    cuts = cuts_of(project, roots, (found, wanted), (request.ticket, receipt))
+    cuts = cuts_of(project, roots, (found, wanted), (request.ticket, receipt), shared)
     losses = [*_table_losses(cuts), *_file_losses(project, wanted.uids)]
     counts = _counts(found)
     counts["new_refusals"] = _new_refusals(project, plain, found.pictures, request.radius)
@@ -105,12 +106,20 @@ def look(project: Project, roots: Sequence[LakeRoot], request: Request) -> Look:
     return Look(journal, seen, cuts)
 
 
-def cuts_of(project: Project, roots: Sequence[LakeRoot], gone: tuple[Found, Wanted], named: tuple[str, int]) -> list[Cut]:
+def cuts_of(
+    project: Project,
+    roots: Sequence[LakeRoot],
+    gone: tuple[Found, Wanted],
+    named: tuple[str, int],
+    shared: SharedFiles,
+) -> list[Cut]:
     """The removal in each lake root of what was found, for a ticket and the number of its receipt."""
     found, wanted = gone
-    shared = SharedFiles()
     pools = [PoolCut(root, found.rows(root.name), wanted, shared) for root in roots]
     surgeries = [Surgery(pool, project.graph, *named) for pool in pools]
+    places = {surgery.key(*place): (surgery, place) for surgery in surgeries for place in surgery.partitions()}
+    for _ in computed_ahead(lambda one: one[0].look(*one[1]), places.values()):
+        pass  # the answers are shared
     return [(surgery, surgery.changes()) for surgery in surgeries]
 
 

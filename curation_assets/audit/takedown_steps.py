@@ -8,12 +8,14 @@ from curation_assets.holdings.project import Project
 from resources.byte_scan import Needle, ScanReport, scan
 from resources.purge import purge_table
 
+from .ahead import computed_ahead
 from .exported_files import remove_from
 from .journal import Journal, delete_journal, journal_path, write_journal
 from .lake_roots import LakeRoot, lake_roots
 from .masks import read_masks
 from .receipts import next_number, write_receipt
 from .redactions import write_redaction
+from .shared_files import SharedFiles
 from .takedown_plan import Cut, TableLoss, Takedown, cuts_of, own_exports
 from .tombstones import Stones, write_tombstones
 from .victims import Search
@@ -93,16 +95,14 @@ def _cuts(project: Project, journal: Journal, roots: Sequence[LakeRoot]) -> list
     if any(journal.values[kind] != values for kind, values in new.items()):
         journal.values |= new
         write_journal(project.lake.root, journal)
-    return cuts_of(project, roots, (found, wanted), (journal.ticket, journal.receipt))
+    return cuts_of(project, roots, (found, wanted), (journal.ticket, journal.receipt), SharedFiles())
 
 
 def _purge(roots: Sequence[LakeRoot], report: Callable[[str], None]) -> None:
     """Nothing of an older version of any table may stay: who knows which of them had the rows."""
     files = entries = 0
-    for root in roots:
-        for table in root.tables:
-            purged = purge_table(root.path / table)
-            files, entries = files + purged.files, entries + purged.entries
+    for purged in computed_ahead(purge_table, [root.path / table for root in roots for table in root.tables]):
+        files, entries = files + purged.files, entries + purged.entries
     report(f"deleted {files:,} files of former versions, and their statistics in {entries:,} entries of logs")
 
 

@@ -384,7 +384,7 @@ def test_a_value_that_the_proof_still_finds_keeps_the_takedown_open(project: Pro
 
 STEPS = (
     "write_tombstones",
-    "Lake.write",
+    "Lake.replace_files",
     "write_redaction",
     "remove_from",
     "purge_table",
@@ -406,14 +406,18 @@ def finished(origin: Project, pool: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize(("step", "call", "is_done"), [
-    ("write_tombstones", 1, True), ("Lake.write", 9, True), ("purge_table", 3, False), ("write_receipt", 1, True),
+    ("write_tombstones", 1, True), ("Lake.replace_files", 9, True), ("purge_table", 3, False), ("write_receipt", 1, True),
     *(pytest.param(step, 1, is_done, marks=pytest.mark.slow) for step in STEPS for is_done in (False, True)),
-    *(pytest.param(s, call, True, marks=pytest.mark.slow) for s in ("Lake.write", "purge_table") for call in range(2, 30, 3)),
+    *(
+        pytest.param(step, call, True, marks=pytest.mark.slow)
+        for step in ("Lake.replace_files", "purge_table")
+        for call in range(2, 30, 3)
+    ),
 ])  # fmt: skip
 def test_a_killed_takedown_is_finished_by_the_next_one(
     step: str, call: int, *, is_done: bool, project: Project, finished: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ):
-    owner, name = (Lake, "write") if step == "Lake.write" else (takedown_steps, step)
+    owner, name = (Lake, "replace_files") if step == "Lake.replace_files" else (takedown_steps, step)
     plain, calls = getattr(owner, name), iter(range(1, 1000))
 
     def fragile(*given: object, **named: object) -> object:

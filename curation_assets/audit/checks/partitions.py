@@ -69,5 +69,6 @@ def present_versions(table: str, record: Record, rows: pa.Table) -> list[str]:
     if "manifest_sha256" in names and table.startswith("datasets/"):
         return [*rows["content_digest"].to_pylist()[-1:], json_digest(rows["manifest_sha256"].to_pylist())]
     if table.startswith("published/") and table.endswith("/members"):
-        return [json_digest(content_digests(rows)), *given]  # after a takedown it is that of the rows
+        content = content_digests(rows)
+        return [json_digest(content), json_digest({"columns": content["columns"]})]  # as published, and after a takedown
     return given
