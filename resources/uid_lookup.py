@@ -1,4 +1,4 @@
-"""Rows of a sorted or unsorted Delta table that have a uid, read from the row groups that can hold it alone."""
+"""Rows of a Delta table that have a uid or a row number, read from the row groups that can hold it alone."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -12,21 +12,21 @@ from .snapshot import Snapshot
 
 
 class _Footer:
-    """A parquet file's footer, and the smallest and largest uid_hi of each row group, int64."""
+    """A parquet file's footer, and the smallest and largest value of a column of whole numbers in each row group, int64."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, column: str) -> None:
         with pq.ParquetFile(path) as file:
             self.metadata = file.metadata
         names = [self.metadata.schema.column(i).name for i in range(self.metadata.num_columns)]
-        at = names.index("uid_hi")
+        at = names.index(column)
         groups = [self.metadata.row_group(i).column(at).statistics for i in range(self.metadata.num_row_groups)]
         limits = np.iinfo(np.int64)
         # Without statistics anything may be in a group.
         bounds = [(s.min, s.max) if s is not None and s.has_min_max else (limits.min, limits.max) for s in groups]
         self.smallest, self.largest = np.array(bounds, np.int64).reshape(-1, 2).T
 
-    def groups(self, uid_hi: int) -> list[int]:
-        return np.flatnonzero((self.smallest <= uid_hi) & (uid_hi <= self.largest)).tolist()
+    def groups(self, value: int) -> list[int]:
+        return np.flatnonzero((self.smallest <= value) & (value <= self.largest)).tolist()
 
 
 def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], columns: list[str]) -> pa.Table:
@@ -40,15 +40,23 @@ def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], column
     return pa.concat_tables([part.cast(schema) for part in parts if part is not None] or [schema.empty_table()])
 
 
+def holds_row(snapshot: Snapshot, shard: str | None, row: int) -> bool:
+    """Whether a partition has a row of that number."""
+    if snapshot.stamp is None:
+        return row in snapshot.read(shard, ["row"])["row"].to_numpy()
+    return any(_holds(str(Path(snapshot.uri) / path), row) for path in snapshot.files.get(shard, []))
+
+
 def uid_range(snapshot: Snapshot, shard: str | None) -> tuple[int, int] | None:
     """Smallest and largest uid_hi of a partition, as stored (signed); None if it has no rows, or is not on a local disk."""
-    footers = [_footer(str(Path(snapshot.uri) / path)) for path in snapshot.files.get(shard, []) if snapshot.stamp is not None]
+    paths = [str(Path(snapshot.uri) / path) for path in snapshot.files.get(shard, []) if snapshot.stamp is not None]
+    footers = [_footer(path, "uid_hi") for path in paths]
     bounds = [(int(f.smallest.min()), int(f.largest.max())) for f in footers if len(f.smallest)]
     return (min(low for low, _ in bounds), max(high for _, high in bounds)) if bounds else None
 
 
 def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table | None:
-    footer = _footer(path)
+    footer = _footer(path, "uid_hi")
     groups = footer.groups(uid_hi)
     if not groups:
         return None
@@ -60,16 +68,23 @@ def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table |
             if len(at):
                 names = [*dict.fromkeys(["uid_lo", *columns])]
                 rows = file.read_row_group(group, columns=names, use_threads=False).take(pa.array(at))
-                found.append(rows.filter(pc.field("uid_lo") == uid_lo).select(columns))
+                found.append(rows.filter(pa.array(rows["uid_lo"].to_numpy() == uid_lo)).select(columns))
     return pa.concat_tables(found) if found else None
 
 
+def _holds(path: str, row: int) -> bool:
+    footer = _footer(path, "row")
+    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+        groups = (file.read_row_group(group, columns=["row"], use_threads=False) for group in footer.groups(row))
+        return any(row in group["row"].to_numpy() for group in groups)
+
+
 @lru_cache(maxsize=4096)
-def _kept_footer(path: str, inode: int, changed_ns: int) -> _Footer:
-    return _Footer(path)
+def _kept_footer(path: str, column: str, inode: int, changed_ns: int) -> _Footer:
+    return _Footer(path, column)
 
 
-def _footer(path: str) -> _Footer:
+def _footer(path: str, column: str) -> _Footer:
     """The footer of a file, read once as long as the file is the same; some kB each."""
     status = Path(path).stat()
-    return _kept_footer(path, status.st_ino, status.st_mtime_ns)
+    return _kept_footer(path, column, status.st_ino, status.st_mtime_ns)

@@ -12,7 +12,7 @@ from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
 from curation_assets.lineage.story import TableRead
 from curation_assets.tables import Key
-from resources.uid_lookup import find_uid
+from resources.uid_lookup import find_uid, holds_row
 
 POOL: Key = ("raw_pool",)
 UIDS = ["row", "uid_hi", "uid_lo"]
@@ -66,9 +66,14 @@ class StoredRows:
         return None if at is None else table.slice(at, 1).to_pylist()[0]
 
     def has_row(self, key: Key, place: Place) -> bool:
-        """Whether a sample is in a sharded table whose shard may be used."""
+        """Whether a sample is in a sharded table whose shard may be used; for many samples, read the column `row` before."""
         shard, row = place
-        return not self.fault(key, shard) and position(self.read(key, shard, ["row"])["row"].to_numpy(), row) is not None
+        if self.fault(key, shard):
+            return False
+        kept = self._kept.get((key, shard, ("row",)))
+        if kept is None:
+            return holds_row(self.state.snapshots[key], shard, row)
+        return position(kept["row"].to_numpy(), row) is not None
 
     def places(self, uid_hi: int, uid_lo: int) -> list[Place]:
         """Every place of a uid in the pool; more than one if it is in several shards."""

@@ -27,7 +27,8 @@ SCHEMA = 1
 _FEATURES: tuple[Key, ...] = (("perceptual_hashes",), ("embeddings",))
 _IDENTITY = ["uid_hi", "uid_lo", "pool_shard", "pool_row"]
 Sample = tuple[str, str]  # uid and shard
-_THREADS = 8  # mostly waiting for the disk
+_THREADS = 3  # more only wait for the interpreter: of 1 to 8, this is the fastest with files in memory and without
+_FEW = 8  # samples that are looked up one by one; for more the whole subsets are read
 
 
 def which(project: Project, asked: str, *, is_near: bool = False, image_vector: ImageVector | None = None) -> Which:
@@ -46,22 +47,23 @@ def which(project: Project, asked: str, *, is_near: bool = False, image_vector: 
     meant = samples_asked(asked)
     if is_near and meant.kind != FILE:
         raise ArgumentError(f"--near compares pictures; {asked!r} is no file but a {meant.kind}")
-    search = _Search(project, _FEATURES if meant.kind == FILE else ())
-    return search.answer(asked, meant, is_near, image_vector)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        search = _Search(project, _FEATURES if meant.kind == FILE else (), threads)
+        return search.answer(asked, meant, is_near, image_vector)
 
 
 class _Search:
     """One question to the live pool, its subsets, and all published versions."""
 
-    def __init__(self, project: Project, features: tuple[Key, ...]) -> None:
-        """Args: the project, and what a file is compared with."""
+    def __init__(self, project: Project, features: tuple[Key, ...], threads: ThreadPoolExecutor) -> None:
+        """Args: the project, what a file is compared with, and who reads several tables at once."""
+        self._threads = threads
         self._subsets = [plan.name for plan in project.recipe.subsets]
         keys = [POOL, *(("subsets", name) for name in self._subsets), *(k for k in features if k in project.graph)]
         self._versions = versions(project)
         lakes = [(project.lake, project.graph[key].name) for key in keys]
         lakes += [(_lake(str(version.folder)), MEMBERS) for version in self._versions]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            opened = list(pool.map(lambda table: table[0].snapshot(table[1]), lakes))
+        opened = list(threads.map(lambda table: table[0].snapshot(table[1]), lakes))
         shards = sorted(s for s in (opened[0].records if opened[0] else {}) if s is not None)
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
         self._members: list[tuple[Version, Snapshot]] = [
@@ -92,8 +94,7 @@ class _Search:
         """Places in the live pool, and samples of published versions, that match exactly."""
         live = dict.fromkeys(find_places(self._stored, meant), match)
         published: dict[Sample, tuple[Match, list[InVersion]]] = {}
-        with ThreadPoolExecutor(_THREADS) as pool:
-            rows = list(pool.map(lambda held: _members_of(held[1], meant), self._members))
+        rows = list(self._threads.map(lambda held: _members_of(held[1], meant), self._members))
         for (version, _), found in zip(self._members, rows, strict=True):
             self._add(published, version, found, match)
         return live, published
@@ -143,12 +144,17 @@ class _Search:
     ) -> tuple[list[Holder], list[str]]:
         """What was found, with the subsets and versions that hold it; and subsets' partitions that say nothing."""
         shards = sorted({shard for shard, _ in live})
-        faults = {(n, s): self._stored.fault(("subsets", n), s) for n in self._subsets for s in shards}
+        parts = [(name, shard) for name in self._subsets for shard in shards]
+        faults = {(name, shard): self._stored.fault(("subsets", name), shard) for name, shard in parts}
+        if len(live) > _FEW:
+            usable = [part for part in parts if not faults[part]]
+            list(self._threads.map(lambda part: self._stored.read(("subsets", part[0]), part[1], ["row"]), usable))
         holders = []
         for place, match in live.items():
             uid = uid_text(*self._uid(place))
             within = published.pop((uid, place[0]), (match, []))[1]
-            subsets = tuple(name for name in self._subsets if self._stored.has_row(("subsets", name), place))
+            held = self._threads.map(lambda name, at=place: self._stored.has_row(("subsets", name), at), self._subsets)
+            subsets = tuple(name for name, is_held in zip(self._subsets, held, strict=True) if is_held)
             holders.append(Holder(uid, *place, True, match, subsets, tuple(within)))
         for (uid, shard), (match, within) in published.items():
             holders.append(Holder(uid, shard, within[-1].row, False, match, (), tuple(within)))

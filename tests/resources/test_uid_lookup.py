@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from resources.delta import Lake, Part
-from resources.uid_lookup import find_uid, uid_range
+from resources.uid_lookup import find_uid, holds_row, uid_range
 
 SCHEMA = pa.schema([pa.field(n, pa.int64(), nullable=False) for n in ("uid_hi", "uid_lo", "number")])
 N = 100_000  # four row groups
@@ -68,3 +68,9 @@ def test_a_file_of_the_same_name_with_other_rows_is_read_anew(tmp_path: Path) ->
     path.unlink()
     path.write_bytes((Path(second.uri) / second.files[None][0]).read_bytes())
     assert find_uid(first, None, (2, 0), ["number"])["number"].to_pylist() == [2]
+
+
+def test_a_row_is_held_or_not(lake: Lake) -> None:
+    snapshot = lake.snapshot("sharded")
+    assert [row for row in range(-1, 12) if holds_row(snapshot, "x", row)] == [0, 4, 9]
+    assert not holds_row(snapshot, "other", 0)
