@@ -7,6 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resources.snapshot import Snapshot
+
+from .ahead import computed_ahead
 from .lake_roots import LakeRoot
 from .matching import among
 from .pool_cut import POOL
@@ -20,22 +23,25 @@ def unshared(roots: Sequence[LakeRoot], found: Found) -> tuple[list[str], list[s
     """Captions and URLs of the rows that go which are in no caption, or no URL, of a row that stays."""
     captions = {victim.text for victim in found.victims.values() if victim.text.strip()}
     urls = {victim.url for victim in found.victims.values() if victim.url}
-    seen: set[tuple[object, bytes]] = set()
+    parts: dict[tuple[object, bytes], tuple[Snapshot, str, np.ndarray]] = {}
     for root in roots:
-        if POOL not in root.tables:
-            continue
         gone = found.rows(root.name)
         snapshot = root.lake.snapshot(POOL)
-        for shard in snapshot.shards:
+        for shard in snapshot.shards if snapshot is not None else ():
             rows = gone.get(shard, np.zeros(0, np.int32))
-            if (known := (snapshot.identity(shard), rows.tobytes())) in seen:  # files are shared with published versions
-                continue
-            seen.add(known)
-            table = snapshot.read(shard, ["row", "text", "url"])
-            table = table.filter(pa.array(~among(table["row"].to_numpy(), rows)))
-            captions -= _parts_of(table["text"], captions)
-            urls -= _parts_of(table["url"], urls)
-    return sorted(captions), sorted(urls)
+            parts[snapshot.identity(shard), rows.tobytes()] = snapshot, shard, rows  # files are shared with published versions
+
+    def stays(part: tuple[Snapshot, str, np.ndarray]) -> tuple[set[str], set[str]]:
+        snapshot, shard, rows = part
+        table = snapshot.read(shard, ["row", "text", "url"])
+        table = table.filter(pa.array(~among(table["row"].to_numpy(), rows)))
+        return _parts_of(table["text"], captions), _parts_of(table["url"], urls)
+
+    shared = list(computed_ahead(stays, parts.values()))
+    return (
+        sorted(captions.difference(*(texts for texts, _ in shared))),
+        sorted(urls.difference(*(addresses for _, addresses in shared))),
+    )
 
 
 def _parts_of(column: pa.ChunkedArray, values: set[str]) -> set[str]:
