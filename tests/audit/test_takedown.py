@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation_assets.algorithms.digest import partition_version
-from curation_assets.algorithms.identity import uid_digest
+from curation_assets.algorithms.identity import uid_digest, uid_hex
 from curation_assets.audit import takedown_steps
+from curation_assets.audit.contains import contains
+from curation_assets.audit.diff import diff
 from curation_assets.audit.journal import journal_path
 from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import read_receipts
@@ -257,6 +259,14 @@ def test_a_published_version_loses_its_members_and_can_still_be_proved(project: 
     assert verify(project, version, True).findings == []
     after = {r["uid_hi"] for r in frozen.lake.read("decisions/aligned").to_pylist() if r["is_kept"]}
     assert after == kept_before - (set(members["uid_hi"].to_pylist()) - set(left["uid_hi"].to_pylist()))
+
+
+def test_a_comparison_counts_the_rows_that_a_version_still_has(project: Project):
+    version, _ = publish(project, "distinct")
+    members = open_version(project, version).lake.read("members")
+    taken(project, uid_hex(members["uid_hi"].to_numpy(), members["uid_lo"].to_numpy())[0], radius=-1)
+    found = diff(project, version.name, "distinct")
+    assert found.a.rows == contains(project, version.name, "distinct").rows_a < version.manifest["rows"]
 
 
 def test_the_cut_of_a_published_version_means_the_same_rows_without_its_last_one(project: Project):
