@@ -32,6 +32,8 @@ def print_why(found: "Why") -> None:
     if not found.found:
         counts = f"{found.searched.rows:,} rows of {found.searched.shards:,} shards"
         out.print(f"{shown(found.asked)} is nowhere in {counts}, nor among {found.searched.rejected_rows:,} rejected samples")
+        if found.searched.rejected_rows and found.kind != "key":
+            out.print("[dim]a rejected sample is known by SHARD/KEY alone: its uid, image and URL are not stored[/]")
     for gone in found.taken_down:
         out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} is refused, ticket {shown(gone.ticket)}")
     for story in found.samples:
@@ -132,6 +134,8 @@ def print_which(found: "Which") -> None:
     out.print(f"{len(found.samples):,} samples match {shown(found.asked)} in {places}")
     for way in found.searched:
         out.print(f"[dim]{way.how} {'searched' if way.is_searched else 'not searched'}: {shown(way.remark)}[/]")
+    if found.kind == "domain" and not found.found:
+        out.print("[dim]read as a domain: no file here has that name[/]")
     for line in found.unusable:
         out.print(f"[yellow]unknown[/] {shown(line)}; run curate apply")
 

@@ -12,6 +12,7 @@ from curation_assets.algorithms.vectors import from_binary
 from curation_assets.errors import CurationError
 from curation_assets.lineage.holders import Match
 from curation_assets.tables import Key
+from resources.decode import reason
 from resources.grey_pictures import grey_picture
 
 from .stored_rows import Place, StoredRows
@@ -33,7 +34,7 @@ def alike_by_hash(stored: StoredRows, payload: bytes) -> Alike:
     try:
         one = perceptual_hashes(grey_picture(payload)[None])
     except Exception as error:  # Pillow's plugins raise whatever they like on hostile bytes
-        return None, f"the file cannot be read as a picture: {str(error)[:200]}"
+        return None, f"the file cannot be read as a picture: {reason(error)[:200]}"
     found: dict[Place, Match] = {}
     for shard in shards:
         names = ["row", "perceptual_hash", "mirrored_hash", "detail_hash"]

@@ -114,10 +114,23 @@ def test_a_pool_without_hashes_says_so(applied: Curated, tmp_path: Path) -> None
     assert answer.searched[1].remark == "no method of this recipe needs perceptual hashes, so none are stored"
 
 
-@pytest.mark.parametrize("text", ["", "a b.c", "0" * 33, "/no/such/file", "..", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "a b.c", "0" * 33, "/no/such/file", "..", "\x00", "*.example.org", "\udcff.org", "http://\udcff.org/a"]
+)
 def test_names_that_mean_nothing_are_refused(asked: Project, text: str) -> None:
     with pytest.raises(ArgumentError, match=r"accepted forms: a uid .*, a URL .*, a domain .*, an existing file"):
         which(asked, text)
+
+
+def test_a_beginning_of_a_uid_says_how_long_it_is(asked: Project) -> None:
+    with pytest.raises(ArgumentError, match=r"a uid \(32 hex digits\), .*; this has 12 hex digits"):
+        which(asked, "31b68976b784")
+
+
+def test_a_file_that_is_no_picture_gives_the_same_answer_each_time(asked: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    answer = which(asked, str(tmp_path / "empty.jpg"))
+    assert answer.searched[1].remark.endswith("cannot be read as a picture: UnidentifiedImageError: cannot identify image file")
 
 
 def test_near_is_for_files(asked: Project) -> None:
