@@ -23,6 +23,7 @@ from curation_assets.audit.takedown import preview_takedown, take_down
 from curation_assets.audit.takedown_steps import Outside
 from curation_assets.audit.verify import verify
 from curation_assets.audit.versions import leaves_digest, open_version, uid_leaves
+from curation_assets.audit.why import why
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import read_state
@@ -246,6 +247,11 @@ def test_a_published_version_loses_its_members_and_can_still_be_proved(project: 
     chosen = [i for i, uid in enumerate(named) if uid in single][:3]
     taken(project, named[chosen[1]], ticket="T-1", radius=-1)
     taken(project, named[chosen[0]], named[chosen[2]], ticket="T-2", radius=-1)
+    answers = [why(project, named[i], reference) for i in chosen for reference in (version.name, "aligned")]
+    assert [[gone.ticket for gone in answer.taken_down] for answer in answers] == [["T-2"], ["T-2"], ["T-1"], ["T-1"]] + [
+        ["T-2"]
+    ] * 2
+    assert why(project, "0" * 32, version.name).taken_down == ()
     leaves = {}
     for number in (1, 2):
         body = json.loads((version.folder / f"redaction_{number}.json").read_text())
