@@ -3,20 +3,24 @@
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
+from deltalake.exceptions import DeltaError
 from PIL import Image
 
 from curation_assets.algorithms.web_address import host_and_path
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.file_vector import file_vector
 from curation_assets.audit.publish import publish
+from curation_assets.audit.versions import versions
 from curation_assets.audit.which import which
-from curation_assets.errors import ArgumentError, EncoderError
-from curation_assets.holdings.project import Project
+from curation_assets.errors import ArgumentError, EncoderError, LakeError
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.recipe import check_recipe
 from resources.delta import Lake
 from tests.asked_project import ASKED, bytes_at, decided, joined, raw
 from tests.small_project import TinyClip, make_project, run_apply
@@ -136,6 +140,38 @@ def test_a_file_that_is_no_picture_gives_the_same_answer_each_time(asked: Projec
 def test_near_is_for_files(asked: Project) -> None:
     with pytest.raises(ArgumentError, match=r"--near compares pictures; 'example.org' is no file but a domain"):
         which(asked, "example.org", is_near=True)
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """The same project over a copy of its lake, which may be damaged."""
+    shutil.copytree(project.lake.root, folder / "lake")
+    content = {**project.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(folder / "lake")}
+    return open_project(check_recipe(content, project.recipe.path))
+
+
+@pytest.mark.xfail(strict=True, reason="which passes over it and still says that all published versions were searched")
+def test_a_version_without_members_is_not_said_to_be_searched(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    shutil.rmtree(versions(copy)[0].folder / "members")
+    answer = which(copy, joined(asked.lake.root)["uid"][0])
+    assert any("mixed@1" in line and "members" in line for line in answer.unusable)
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="a manifest without its fields is taken for one")
+def test_a_manifest_that_is_none_is_one_error(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    (versions(copy)[0].folder / "manifest.json").write_text("{}")
+    with pytest.raises(LakeError, match=r"manifest\.json .*; curate audit says what else is wrong"):
+        which(copy, "example.com")
+
+
+@pytest.mark.xfail(strict=True, raises=DeltaError, reason="a log that cannot be read leaves deltalake's own error")
+def test_a_damaged_log_is_one_error_that_names_the_table(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    log = max((Path(copy.lake.root) / "subsets" / "mixed" / "_delta_log").glob("*.json"))
+    log.write_text("x")
+    with pytest.raises(LakeError, match=r"subsets/mixed"):
+        which(copy, "example.com")
 
 
 @pytest.mark.slow
