@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .holdings.status import ArtifactStatus, Funnel
     from .methods import Method
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No emoji: a caption or a key that says :cat: is shown as it is.
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)  # a pipe has no width
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def progress(line: str) -> None:

@@ -32,8 +32,11 @@ def print_why(found: "Why") -> None:
     if not found.found:
         counts = f"{found.searched.rows:,} rows of {found.searched.shards:,} shards"
         out.print(f"{shown(found.asked)} is nowhere in {counts}, nor among {found.searched.rejected_rows:,} rejected samples")
+        if found.searched.rejected_rows and found.kind != "key":
+            out.print("[dim]a rejected sample is known by SHARD/KEY alone: its uid, image and URL are not stored[/]")
     for gone in found.taken_down:
-        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} is refused, ticket {shown(gone.ticket)}")
+        fate = "is refused" if found.version is None else f"was removed from {found.subset}@{found.version}"
+        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} {fate}, ticket {shown(gone.ticket)}")
     for story in found.samples:
         _print_story(story)
     for row in found.rejected:
@@ -132,6 +135,8 @@ def print_which(found: "Which") -> None:
     out.print(f"{len(found.samples):,} samples match {shown(found.asked)} in {places}")
     for way in found.searched:
         out.print(f"[dim]{way.how} {'searched' if way.is_searched else 'not searched'}: {shown(way.remark)}[/]")
+    if found.kind == "domain" and not found.found:
+        out.print("[dim]read as a domain: no file here has that name[/]")
     for line in found.unusable:
         out.print(f"[yellow]unknown[/] {shown(line)}; run curate apply")
 
@@ -157,7 +162,7 @@ def print_contains(found: "Contains") -> None:
 def print_diff(found: "Diff") -> None:
     """Rows that come and go by cause, and a few of them."""
     sides = (f"{escape(side.name)} ({side.rows:,} rows)" for side in (found.a, found.b))
-    out.print(f"{' -> '.join(sides)}: +{found.added:,} rows, -{found.removed:,} rows")
+    out.print(f"{' -> '.join(sides)}: +{found.added:,} samples, -{found.removed:,} samples")
     if found.is_equal:
         out.print(f"the same samples; {found.shards_read:,} of {found.shards:,} shards had to be read")
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from curation_assets.errors import LakeError
 
@@ -91,7 +91,7 @@ class Snapshot:
             try:
                 return pq.ParquetFile(Path(self.uri) / path).read(columns=columns).cast(schema)
             except (OSError, ValueError, pa.ArrowException) as error:
-                raise LakeError(f"cannot read {Path(self.uri) / path}: {error}; materialize it again") from error
+                raise LakeError(f"cannot read {Path(self.uri) / path}: {str(error).strip()}; materialize it again") from error
         opened = self.table.to_pyarrow_dataset()
         fragment = next(f for f in opened.get_fragments() if f.path.endswith(path))
         return fragment.to_table(columns=columns).cast(schema)
@@ -104,16 +104,21 @@ def load_snapshot(uri: str, storage_options: dict[str, str] | None, previous: Sn
         uri: place of the table.
         storage_options: credentials of an object store.
         previous: an older snapshot of the same table, whose records need not be read again.
+
+    Raises:
+        LakeError: the table's log cannot be read.
     """
     if previous is not None and previous.is_newest:
         return previous
     try:
         table = DeltaTable(uri, storage_options=storage_options)
+        files = _files(table)
+        known = previous if previous is not None and _is_ancestor(previous, uri) else None
+        return _snapshot(uri, table, files, _records(table, files.keys(), known))
     except TableNotFoundError:
         return None
-    files = _files(table)
-    known = previous if previous is not None and _is_ancestor(previous, uri) else None
-    return _snapshot(uri, table, files, _records(table, files.keys(), known))
+    except (DeltaError, OSError) as error:
+        raise LakeError(f"cannot read the log of {uri}: {str(error).strip()}; curate audit says what else is wrong") from error
 
 
 def snapshot_at(uri: str, storage_options: dict[str, str] | None, version: int) -> Snapshot:

@@ -1,5 +1,7 @@
 """Rows of a Delta table that have a uid or a row number, read from the row groups that can hold it alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from curation_assets.errors import LakeError
 
 from .snapshot import Snapshot
 
@@ -30,7 +34,11 @@ class _Footer:
 
 
 def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], columns: list[str]) -> pa.Table:
-    """Columns of the rows of a partition that have a uid, high and low half as stored."""
+    """Columns of the rows of a partition that have a uid, high and low half as stored.
+
+    Raises:
+        LakeError: a file of the partition is gone or damaged.
+    """
     uid_hi, uid_lo = uid
     if snapshot.stamp is None:
         rows = snapshot.read(shard, [*dict.fromkeys(["uid_hi", "uid_lo", *columns])])
@@ -41,14 +49,22 @@ def find_uid(snapshot: Snapshot, shard: str | None, uid: tuple[int, int], column
 
 
 def holds_row(snapshot: Snapshot, shard: str | None, row: int) -> bool:
-    """Whether a partition has a row of that number."""
+    """Whether a partition has a row of that number.
+
+    Raises:
+        LakeError: a file of the partition is gone or damaged.
+    """
     if snapshot.stamp is None:
         return row in snapshot.read(shard, ["row"])["row"].to_numpy()
     return any(_holds(str(Path(snapshot.uri) / path), row) for path in snapshot.files.get(shard, []))
 
 
 def uid_range(snapshot: Snapshot, shard: str | None) -> tuple[int, int] | None:
-    """Smallest and largest uid_hi of a partition, as stored (signed); None if it has no rows, or is not on a local disk."""
+    """Smallest and largest uid_hi of a partition, as stored (signed); None if it has no rows, or is not on a local disk.
+
+    Raises:
+        LakeError: a file of the partition is gone or damaged.
+    """
     paths = [str(Path(snapshot.uri) / path) for path in snapshot.files.get(shard, []) if snapshot.stamp is not None]
     footers = [_footer(path, "uid_hi") for path in paths]
     bounds = [(int(f.smallest.min()), int(f.largest.max())) for f in footers if len(f.smallest)]
@@ -61,7 +77,7 @@ def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table |
     if not groups:
         return None
     found = []
-    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with _reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
         for group in groups:
             high = file.read_row_group(group, columns=["uid_hi"], use_threads=False)["uid_hi"].to_numpy()
             at = np.flatnonzero(high == uid_hi)
@@ -74,7 +90,7 @@ def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table |
 
 def _holds(path: str, row: int) -> bool:
     footer = _footer(path, "row")
-    with pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with _reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
         groups = (file.read_row_group(group, columns=["row"], use_threads=False) for group in footer.groups(row))
         return any(row in group["row"].to_numpy() for group in groups)
 
@@ -86,5 +102,14 @@ def _kept_footer(path: str, column: str, inode: int, changed_ns: int) -> _Footer
 
 def _footer(path: str, column: str) -> _Footer:
     """The footer of a file, read once as long as the file is the same; some kB each."""
-    status = Path(path).stat()
-    return _kept_footer(path, column, status.st_ino, status.st_mtime_ns)
+    with _reading(path):
+        status = Path(path).stat()
+        return _kept_footer(path, column, status.st_ino, status.st_mtime_ns)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise LakeError(f"cannot read {path}: {str(error).strip()}; curate audit says what else is wrong") from error

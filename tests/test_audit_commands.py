@@ -58,6 +58,8 @@ def test_why_of_what_is_nowhere_exits_with_1(asked: Project) -> None:
     code, text = curate(asked, "why", "0" * 32, "--in", "mixed")
     assert code == 1
     assert "is nowhere in 164 rows of 2 shards, nor among" in text
+    assert "a rejected sample is known by SHARD/KEY alone" in text
+    assert "SHARD/KEY" not in curate(asked, "why", "00000/nothing", "--in", "mixed")[1]
     with pytest.raises(ArgumentError, match="names no sample"):
         curate(asked, "why", "nonsense", "--in", "mixed")
 
@@ -71,6 +73,8 @@ def test_which_prints_what_the_function_answers(asked: Project) -> None:
     assert "samples match example.com in 164 rows, 3 subsets and 1 published versions" in text
     assert "and 16 more; --json lists all" in text
     assert curate(asked, "which", "f" * 64)[0] == 1
+    code, text = curate(asked, "which", "photo.jpg")  # mistyped: as a domain it would silently be nowhere
+    assert (code, "read as a domain: no file here has that name" in text) == (1, True)
 
 
 def test_contains_exits_by_its_answer(asked: Project) -> None:
@@ -86,7 +90,7 @@ def test_hostile_texts_are_shown_harmless(asked: Project, tmp_path: Path, capsys
     content = {**asked.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(tmp_path / "lake")}
     copy = open_project(check_recipe(content, asked.recipe.path))
     pool = copy.lake.read("raw_pool", shard="00000")
-    hostile = "\x1b[31m[red]\u202eevil[/nonsense]\r\n"
+    hostile = "\x1b[31m[red]\u202eevil[/nonsense]\r\n:cat:"
     for name in ("text", "url", "key"):
         at = pool.column_names.index(name)
         pool = pool.set_column(at, pool.schema.field(name), pa.array([hostile] * len(pool)))
@@ -96,4 +100,4 @@ def test_hostile_texts_are_shown_harmless(asked: Project, tmp_path: Path, capsys
     shown = capsys.readouterr().out
     assert "\x1b[31m" not in shown
     assert "\u202e" not in shown
-    assert "⟨U+001B⟩[31m[red]⟨U+202E⟩evil[/nonsense]" in shown
+    assert "⟨U+001B⟩[31m[red]⟨U+202E⟩evil[/nonsense]  :cat:" in shown

@@ -12,6 +12,7 @@ from curation_assets.algorithms.vectors import from_binary
 from curation_assets.errors import CurationError
 from curation_assets.lineage.holders import Match
 from curation_assets.tables import Key
+from resources.decode import reason
 from resources.grey_pictures import grey_picture
 
 from .stored_rows import Place, StoredRows
@@ -19,21 +20,24 @@ from .stored_rows import Place, StoredRows
 # Gives the vector (float, shape (d,), L2 norm 1) of an image file, by the encoder of the stored embeddings.
 ImageVector = Callable[[Path], np.ndarray]
 RADIUS = 4
+_MOST_BYTES = 1 << 30  # of a file that may be a picture: the largest that is decoded has 0.5 GB of pixels
 COSINE = 0.95
 _HASHES: Key = ("perceptual_hashes",)
 _VECTORS: Key = ("embeddings",)
 Alike = tuple[dict[Place, Match] | None, str]  # None where nothing could be searched; and what was, or why not
 
 
-def alike_by_hash(stored: StoredRows, payload: bytes) -> Alike:
-    """Pictures within the perceptual radius of encoded image bytes, mirrored ones included."""
+def alike_by_hash(stored: StoredRows, path: Path) -> Alike:
+    """Pictures within the perceptual radius of an image file, mirrored ones included."""
     shards, remark = _searchable(stored, _HASHES, "no method of this recipe needs perceptual hashes, so none are stored")
     if not shards:
         return None, remark
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        return None, f"the file is no picture: it has {size:,} bytes, more than {_MOST_BYTES:,}"
     try:
-        one = perceptual_hashes(grey_picture(payload)[None])
+        one = perceptual_hashes(grey_picture(path.read_bytes())[None])
     except Exception as error:  # Pillow's plugins raise whatever they like on hostile bytes
-        return None, f"the file cannot be read as a picture: {str(error)[:200]}"
+        return None, f"the file cannot be read as a picture: {reason(error)[:200]}"
     found: dict[Place, Match] = {}
     for shard in shards:
         names = ["row", "perceptual_hash", "mirrored_hash", "detail_hash"]

@@ -20,7 +20,10 @@ _FORMS = {
     DOMAIN: "a domain (example.org)",
     FILE: "an existing file",
 }
-_HOST = re.compile(r"(?:[^\s./:@?#\[\]\\]+\.)+[^\s./:@?#\[\]\\]+", re.UNICODE)
+# Of ASCII letters, digits, - and _ are in host names; of all else what is no space. A pattern such as *.example.org is none.
+_LABEL = r"(?:[A-Za-z0-9_-]|[^\s\x00-\x7f])+"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # a byte of the command line that is no UTF-8; nothing stored has one
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def sample_asked(text: str) -> Asked:
         >>> sample_asked("00000/000000012"), sample_asked("HTTPS://example.org/a.jpg").kind
         (Asked(kind='key', text='00000/000000012'), 'url')
     """
-    return _plain(text) or _key(text) or _refuse(text, (UID, SHA256, URL, KEY))
+    return _plain(text.strip()) or _key(text) or _refuse(text, (UID, SHA256, URL, KEY))
 
 
 def samples_asked(text: str) -> Asked:
@@ -60,7 +63,7 @@ def samples_asked(text: str) -> Asked:
         >>> samples_asked("Example.ORG").text
         'example.org'
     """
-    return _plain(text) or _file(text) or _domain(text) or _refuse(text, (UID, SHA256, URL, DOMAIN, FILE))
+    return _plain(text.strip()) or _file(text) or _domain(text.strip()) or _refuse(text, (UID, SHA256, URL, DOMAIN, FILE))
 
 
 def uid_text(uid_hi: int, uid_lo: int) -> str:
@@ -72,13 +75,13 @@ def _plain(text: str) -> Asked | None:
     for kind, digits in ((UID, 32), (SHA256, 64)):
         if re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", text, re.ASCII):
             return Asked(kind, text.lower())
-    return Asked(URL, text) if "://" in text and host_and_path(text)[0] else None
+    return Asked(URL, text) if "://" in text and host_and_path(text)[0] and not _LONE_SURROGATE.search(text) else None
 
 
 def _key(text: str) -> Asked | None:
     shard, slash, key = text.partition("/")
     is_named = slash and key and re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", shard, re.ASCII) and "://" not in text
-    return Asked(KEY, text) if is_named else None
+    return Asked(KEY, text) if is_named and not _LONE_SURROGATE.search(key) else None
 
 
 def _file(text: str) -> Asked | None:
@@ -89,10 +92,12 @@ def _file(text: str) -> Asked | None:
 
 
 def _domain(text: str) -> Asked | None:
-    host = host_and_path(f"//{text}")[0] if _HOST.fullmatch(text.removesuffix(".")) else ""
+    is_host = _HOST.fullmatch(text.removesuffix(".")) and not _LONE_SURROGATE.search(text)
+    host = host_and_path(f"//{text}")[0] if is_host else ""
     return Asked(DOMAIN, host) if host else None
 
 
 def _refuse(text: str, kinds: tuple[str, ...]) -> Asked:
     forms = ", ".join(_FORMS[kind] for kind in kinds)
-    raise ArgumentError(f"{inert(text, longest=80)!r} names no sample; accepted forms: {forms}")
+    digits = f"; this has {len(text.strip())} hex digits" if re.fullmatch(r"[0-9a-fA-F]+", text.strip()) else ""
+    raise ArgumentError(f"{inert(text, longest=80)!r} names no sample; accepted forms: {forms}{digits}")

@@ -123,7 +123,7 @@ def contains(project: Project, a: str, b: str) -> Contains:
 
     Raises:
         ArgumentError: there is no such subset or version; lists the known ones.
-        LakeError: the subset has not been made, or a partition of it failed a check.
+        LakeError: the subset, or a shard of it, has not been made, or failed a check.
     """
     left, right = _side(project, a), _side(project, b)
     decided_by, both = _decided(left, right)
@@ -201,6 +201,10 @@ def _live(project: Project, subset: str) -> _Side:
     failed = [shard for shard in table.records if shard not in usable]
     if failed:
         raise LakeError(f"subsets/{subset}[{failed[0]}] failed a blocking check; curate status says which")
+    missing = sorted(str(shard) for shard in {*data_versions(project.lake.records("raw_pool"))} - {*usable})
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise LakeError(f"subsets/{subset}[{missing[0]}]{more} has not been made of raw_pool yet; run curate apply first")
     return _Side(subset, table, tuple(sorted(usable, key=str)), None)
 
 

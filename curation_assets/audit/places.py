@@ -1,6 +1,7 @@
 """Where samples lie in the pool that a uid, a sha256, a URL, a domain or a key names; and what was rejected under that name."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,11 @@ from curation_assets.tables import Key
 from resources.delta import Lake
 
 from .asked import DOMAIN, KEY, SHA256, UID, URL, Asked
+from .removed_rows import read_redactions
 from .requests import domains_of, url_form
 from .stored_rows import POOL, Place, StoredRows
 from .tombstones import read_tombstones
+from .versions import uid_leaves
 
 _REJECTED: Key = ("rejected_samples",)
 
@@ -62,17 +65,26 @@ def find_rejected(stored: StoredRows, asked: Asked) -> tuple[list[Rejection], in
 
 
 def find_takedowns(lake: Lake, asked: Asked) -> list[TakenDown]:
-    """Takedowns of a lake that refuse what is asked; a published version keeps none of its own.
+    """Takedowns of a lake that refuse what is asked; of a published version those that took the uid out of it.
 
     Raises:
-        LakeError: the lake has tombstones, and their salt is gone.
+        LakeError: the lake has tombstones, and their salt is gone; or a redaction of the version is not readable.
     """
     values = [(asked.kind, asked.text)] if asked.kind in (UID, SHA256) else []
     if asked.kind == URL:
         values = [(URL, url_form(asked.text)), *((DOMAIN, domain) for domain in domains_of(asked.text))]
     tombstones = read_tombstones(lake) if values else None
     found = [] if tombstones is None else [(kind, tombstones.ticket(kind, value)) for kind, value in values]
-    return [TakenDown(kind, ticket) for kind, ticket in found if ticket is not None]
+    return [*(TakenDown(kind, ticket) for kind, ticket in found if ticket is not None), *_redacted(lake, asked)]
+
+
+def _redacted(lake: Lake, asked: Asked) -> list[TakenDown]:
+    """Takedowns after which a published version had a member of this uid no more; none of a live lake."""
+    if asked.kind != UID or not lake.is_local:
+        return []
+    high, low = (np.array([half]) for half in asked.halves)
+    (leaf,) = uid_leaves(high, low)
+    return [TakenDown(UID, gone.ticket) for gone in read_redactions(Path(lake.root)) if leaf in gone.removed.values()]
 
 
 def _has_rejected(stored: StoredRows) -> bool:

@@ -22,12 +22,14 @@ class Redaction:
         removed: leaf of each removed uid, by its position in the version as published (from 0, ascending uid).
         rows_after: rows of the version after it.
         column_digests_after: digest of every column of `members` after it.
+        ticket: number that the takedown is known by.
     """
 
     receipt: str
     removed: Mapping[int, bytes]
     rows_after: int
     column_digests_after: Mapping[str, str]
+    ticket: str
 
 
 def read_redactions(folder: Path) -> list[Redaction]:
@@ -62,6 +64,6 @@ def _read(path: Path) -> Redaction:
         if len(removed) != len(found["removed"]):
             raise LakeError(f"cannot read {path}: a position occurs twice")
         after = {str(name): str(digest) for name, digest in found["column_digests_after"].items()}
-        return Redaction(str(found["receipt"]), removed, int(found["rows_after"]), after)
+        return Redaction(str(found["receipt"]), removed, int(found["rows_after"]), after, str(found.get("ticket", "")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(f"cannot read {path}: {type(error).__name__} {error}") from error

@@ -14,9 +14,11 @@ from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
 from curation_assets.holdings.stored import Read, stored_stage
+from curation_assets.keep import describe
 from curation_assets.lineage.diff import Stage
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.score_history import Recorded
+from curation_assets.recipe import SubsetPlan
 from curation_assets.recipe_override import subset_chain
 from curation_assets.tables import Key
 
@@ -71,15 +73,41 @@ class Side:
 
     @property
     def rows(self) -> int:
-        """Rows that are stored, a uid in two shards twice."""
+        """Rows that are stored, a uid in two shards twice.
+
+        Raises:
+            LakeError: a published version has lost its members.
+        """
         if self.version is not None:
-            return int(str(self.version.manifest["rows"]))
+            # Those of now: a manifest keeps the number that was published, whatever was taken down since.
+            lake = self.state.project.lake
+            if None not in lake.records(MEMBERS):
+                raise LakeError(f"{self.name} has no table of members in {lake.root}; curate audit says what else is wrong")
+            return int(str(lake.records(MEMBERS)[None]["rows"]))
         return sum(int(str(self.state.records[self.key][shard]["rows"])) for shard in self.contents)
 
     @cached_property
     def chain(self) -> list[Stage]:
-        """The subset after those that it narrows, with their cuts."""
-        return [stored_stage(self.reading(None), plan) for plan in subset_chain(self.state.project.recipe, self.subset)]
+        """The subset after those that it narrows, with their cuts.
+
+        Raises:
+            LakeError: the recipe was edited since, so that its filters are not those that decided.
+        """
+        plans = subset_chain(self.state.project.recipe, self.subset)
+        for plan in plans if self.version is None else ():
+            self._require_recipe(plan)
+        return [stored_stage(self.reading(None), plan) for plan in plans]
+
+    def _require_recipe(self, plan: SubsetPlan) -> None:
+        keep, source = describe(plan.keep), f"subsets/{plan.source}" if plan.source else "raw_pool"
+        for shard, record in self.state.records[("subsets", plan.name)].items():
+            parameters, inputs = (record.get(name) for name in ("parameters", "inputs"))
+            is_same = isinstance(parameters, Mapping) and parameters.get("keep") == keep
+            if not (is_same and isinstance(inputs, Mapping) and partition_name(source, shard) in inputs):
+                raise LakeError(
+                    f"{partition_name(f'subsets/{plan.name}', shard)} was decided by other filters, or from another source, "
+                    f"than {self.state.project.recipe.path} has now, so that no cause can be named; run curate apply first"
+                )
 
     @property
     def recorded(self) -> Recorded:

@@ -22,6 +22,8 @@ from curation_assets.tables import Key
 from resources.delta import Lake
 
 MANIFEST, MEMBERS, FOLDER = "manifest.json", "members", "published"
+# Without these a manifest cannot be spoken of; verify and audit look at all of it.
+_FIELDS = {"published_at", "rows", "recipe"}
 _POOL: Key = ("raw_pool",)
 
 
@@ -145,7 +147,7 @@ def _version(folder: Path) -> Version:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LakeError(f"cannot read {folder / MANIFEST}: {error}; curate audit says what else is wrong") from error
-    if not isinstance(manifest, dict):
+    if not isinstance(manifest, dict) or not manifest.keys() >= _FIELDS:
         raise LakeError(f"{folder / MANIFEST} is no manifest; curate audit says what else is wrong")
     return Version(folder.parent.name, int(folder.name.removeprefix("v")), folder, manifest)
 

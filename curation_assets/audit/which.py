@@ -64,11 +64,11 @@ class _Search:
         lakes = [(project.lake, project.graph[key].name) for key in keys]
         lakes += [(_lake(str(version.folder)), MEMBERS) for version in self._versions]
         opened = list(threads.map(lambda table: table[0].snapshot(table[1]), lakes))
+        published = list(zip(self._versions, opened[len(keys) :], strict=True))
         shards = sorted(s for s in (opened[0].records if opened[0] else {}) if s is not None)
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
-        self._members: list[tuple[Version, Snapshot]] = [
-            (version, members) for version, members in zip(self._versions, opened[len(keys) :], strict=True) if members
-        ]
+        self._members: list[tuple[Version, Snapshot]] = [(version, members) for version, members in published if members]
+        self._unusable = [f"{version.name}: it has no table of its members" for version, members in published if not members]
 
     def answer(self, text: str, meant: Asked, is_near: bool, image_vector: ImageVector | None) -> Which:
         if meant.kind == FILE:
@@ -86,7 +86,7 @@ class _Search:
             subsets=tuple(self._subsets),
             versions=tuple(version.name for version in self._versions),
             searched=tuple(looked),
-            unusable=tuple(unusable),
+            unusable=(*self._unusable, *unusable),
             samples=tuple(samples),
         )
 
@@ -104,15 +104,16 @@ class _Search:
     ) -> tuple[dict[Place, Match], dict[Sample, tuple[Match, list[InVersion]]], list[Looked]]:
         """What has a file's bytes, and what looks like it."""
         try:
-            payload = path.read_bytes()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise ArgumentError(f"cannot read {path}: {error.strerror or error}") from error
-        live, published = self._exact(Asked(SHA256, hashlib.sha256(payload).hexdigest()), Match("bytes"))
+        live, published = self._exact(Asked(SHA256, digest), Match("bytes"))
         looked = [Looked("bytes", True, "the live pool and all published versions")]
         if (live or published) and not is_near:
             skipped = "its very bytes were found; --near looks for pictures that are alike all the same"
             return live, published, [*looked, Looked("perceptual", False, skipped), Looked("cosine", False, skipped)]
-        by_hash, remark = alike_by_hash(self._stored, payload)
+        by_hash, remark = alike_by_hash(self._stored, path)
         looked.append(Looked("perceptual", by_hash is not None, remark))
         by_vector, remark = alike_by_vector(self._stored, path, image_vector if is_near else None)
         remark = remark if is_near else "--near asks for it"

@@ -19,7 +19,10 @@ class Rejection:
 
 @dataclass(frozen=True)
 class TakenDown:
-    """A takedown that refuses what was asked: by its uid, sha256, url or domain. What was removed is not kept."""
+    """A takedown that refuses what was asked: by its uid, sha256, url or domain. What was removed is not kept.
+
+    Of a published version: one that took the uid out of it.
+    """
 
     kind: str
     ticket: str

@@ -78,7 +78,7 @@ SCORE = Score(
     compute=listed_url,
     columns=(Column("listed_url", pa.int32(), "entries of the list that the URL falls under", bounds=(0, None)),),
     source="RefinedWeb, arXiv:2306.01116",
-    version="1",
+    version="2",
     keep="low",
     is_on_demand=True,
 )

@@ -35,6 +35,6 @@ SCORE = Score(
     compute=url_host,
     columns=(Column("url_host", pa.string(), "host of the image's URL, in lower case and without www."),),
     source="LAION-5B, arXiv:2210.08402",
-    version="1",
+    version="2",
     is_on_demand=True,
 )

@@ -16,7 +16,11 @@ from curation_assets.algorithms.web_address import host_and_path
         ("//cdn.example.org/a", ("cdn.example.org", "/a")),
         ("http://EXAMPLE.org./a", ("example.org", "/a")),
         ("http://ｅｘａｍｐｌｅ.org/ｘ", ("example.org", "/x")),
-        ("http://例え.jp/写真", ("例え.jp", "/写真")),
+        ("http://例え.jp/写真", ("xn--r8jz45g.jp", "/写真")),
+        ("http://XN--R8JZ45G.jp/a", ("xn--r8jz45g.jp", "/a")),
+        ("http://हिन्दी。भारत/", ("xn--j2bd4cyah0f.xn--h2brj9c", "/")),
+        ("http://faß.de/", ("xn--fa-hia.de", "/")),  # as browsers have it since IDNA 2008
+        ("http://faß.de./", ("xn--fa-hia.de", "/")),
         ("http://www.www.org/", ("www.org", "/")),
         ("http://[2001:DB8::1]:80/x", ("2001:db8::1", "/x")),
         (" http://example.org/a\n", ("example.org", "/a")),

@@ -1,6 +1,7 @@
 """contains: overlaps of subsets and versions against Python's sets, and what is decided without reading."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from curation_assets.audit.contains import containment_matrix, contains
 from curation_assets.errors import ArgumentError, LakeError
-from curation_assets.holdings.project import Project
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.recipe import check_recipe
 from resources.delta import Part
 from tests.asked_project import ASKED, raw
 from tests.small_project import make_project
@@ -97,6 +99,19 @@ def test_what_cannot_be_compared_says_so(written: Project, asked: Project, tmp_p
     written.lake.write("subsets/unmade", [Part("x", rows, {"data_version": "1", "failed_checks": ["accounting"]})])
     with pytest.raises(LakeError, match=r"subsets/unmade\[x\] failed a blocking check; curate status says which"):
         contains(written, "unmade", "a")
+
+
+def test_a_subset_without_a_shard_of_the_pool_is_not_compared(asked: Project, tmp_path: Path) -> None:
+    shutil.copytree(asked.lake.root, tmp_path / "lake")
+    content = {**asked.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(tmp_path / "lake")}
+    copy = open_project(check_recipe(content, asked.recipe.path))
+    added = copy.lake.read("raw_pool", shard="00001")
+    renamed = added.set_column(added.column_names.index("shard"), "shard", [pa.repeat("00002", len(added))])
+    copy.lake.write("raw_pool", [Part("00002", renamed, copy.lake.records("raw_pool")["00001"])])
+    with pytest.raises(LakeError, match=r"subsets/mixed\[00002\] has not been made of raw_pool yet; run curate apply"):
+        contains(copy, "mixed", "mixed@1")
+    matrix = containment_matrix(copy)
+    assert (matrix.names, len(matrix.left_out)) == (("mixed@1",), 3)
 
 
 def test_json_has_exactly_these_keys(written: Project) -> None:

@@ -17,8 +17,9 @@ from curation_assets.audit.versions import find_version, open_version
 from curation_assets.cli import app
 from curation_assets.demo.pool import generate_pool
 from curation_assets.errors import ArgumentError, LakeError
-from curation_assets.holdings.project import Project
+from curation_assets.holdings.project import Project, open_project
 from curation_assets.lineage.causes import KINDS
+from curation_assets.recipe import check_recipe
 from tests.small_project import TinyClip, make_project, run_apply
 
 BASIC = ["english_caption", {"caption_length": {"min_words": 3}}, {"image_size": {"min_side_px": 64}}]
@@ -221,6 +222,23 @@ def scores(world: World, subset: str, step: str) -> dict[tuple[str, int], float]
 def test_what_cannot_be_compared(world: World, a: str, b: str, limit: int, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         diff(world.project, a, b, limit)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"aligned": {"from": "basic", "keep": [{"clip_score": {"top_fraction": 0.4}}]}}, {"aligned": {"keep": HALF}}],
+    ids=["filter", "source"],
+)
+def test_an_edit_that_is_not_applied_is_no_cause(world: World, edit: dict[str, object]) -> None:
+    content = world.project.recipe.file.model_dump(mode="json", by_alias=True)
+    content["subsets"] |= edit
+    edited = open_project(check_recipe(content, world.project.recipe.path))
+    newest = f"aligned@{world.version('aligned', 'shard removed')}"
+    assert diff(edited, newest, "aligned").is_equal  # what is stored is the same, whatever the recipe says now
+    with pytest.raises(
+        LakeError, match=r"subsets/aligned\[0000\d\] was decided by other filters, or from another source, than"
+    ):
+        diff(edited, "aligned@1", "aligned")
 
 
 def test_a_subset_that_is_not_stored(world: World, tmp_path: Path) -> None:

@@ -84,3 +84,9 @@ def test_urls_and_domains_have_one_form():
     assert url_form("no host") == ""
     assert domains_of("https://a.B.example.org/x") == ["a.b.example.org", "b.example.org", "example.org"]
     assert domains_of("no host") == []
+    # A site has one name, in letters and in the ASCII form that links are often written in.
+    written, (selector,) = "https://img.हिन्दी.भारत/a", parse_selectors("हिन्दी.भारत", "request")
+    assert selector.kind == "domain"
+    assert selector.value in domains_of(written)
+    assert selector.value in domains_of("http://IMG.xn--j2bd4cyah0f.xn--h2brj9c/a")
+    assert url_form(written) == url_form("https://img.xn--j2bd4cyah0f.xn--h2brj9c/a")

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation_assets.algorithms.digest import partition_version
-from curation_assets.algorithms.identity import uid_digest
+from curation_assets.algorithms.identity import uid_digest, uid_hex
 from curation_assets.audit import takedown_steps
+from curation_assets.audit.contains import contains
+from curation_assets.audit.diff import diff
 from curation_assets.audit.journal import journal_path
 from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import read_receipts
@@ -21,6 +23,7 @@ from curation_assets.audit.takedown import preview_takedown, take_down
 from curation_assets.audit.takedown_steps import Outside
 from curation_assets.audit.verify import verify
 from curation_assets.audit.versions import leaves_digest, open_version, uid_leaves
+from curation_assets.audit.why import why
 from curation_assets.errors import LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import read_state
@@ -244,6 +247,11 @@ def test_a_published_version_loses_its_members_and_can_still_be_proved(project: 
     chosen = [i for i, uid in enumerate(named) if uid in single][:3]
     taken(project, named[chosen[1]], ticket="T-1", radius=-1)
     taken(project, named[chosen[0]], named[chosen[2]], ticket="T-2", radius=-1)
+    answers = [why(project, named[i], reference) for i in chosen for reference in (version.name, "aligned")]
+    assert [[gone.ticket for gone in answer.taken_down] for answer in answers] == [["T-2"], ["T-2"], ["T-1"], ["T-1"]] + [
+        ["T-2"]
+    ] * 2
+    assert why(project, "0" * 32, version.name).taken_down == ()
     leaves = {}
     for number in (1, 2):
         body = json.loads((version.folder / f"redaction_{number}.json").read_text())
@@ -257,6 +265,14 @@ def test_a_published_version_loses_its_members_and_can_still_be_proved(project: 
     assert verify(project, version, True).findings == []
     after = {r["uid_hi"] for r in frozen.lake.read("decisions/aligned").to_pylist() if r["is_kept"]}
     assert after == kept_before - (set(members["uid_hi"].to_pylist()) - set(left["uid_hi"].to_pylist()))
+
+
+def test_a_comparison_counts_the_rows_that_a_version_still_has(project: Project):
+    version, _ = publish(project, "distinct")
+    members = open_version(project, version).lake.read("members")
+    taken(project, uid_hex(members["uid_hi"].to_numpy(), members["uid_lo"].to_numpy())[0], radius=-1)
+    found = diff(project, version.name, "distinct")
+    assert found.a.rows == contains(project, version.name, "distinct").rows_a < version.manifest["rows"]
 
 
 def test_the_cut_of_a_published_version_means_the_same_rows_without_its_last_one(project: Project):

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -14,9 +15,11 @@ from curation_assets.algorithms.web_address import host_and_path
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.file_vector import file_vector
 from curation_assets.audit.publish import publish
+from curation_assets.audit.versions import versions
 from curation_assets.audit.which import which
-from curation_assets.errors import ArgumentError, EncoderError
-from curation_assets.holdings.project import Project
+from curation_assets.errors import ArgumentError, EncoderError, LakeError
+from curation_assets.holdings.project import Project, open_project
+from curation_assets.recipe import check_recipe
 from resources.delta import Lake
 from tests.asked_project import ASKED, bytes_at, decided, joined, raw
 from tests.small_project import TinyClip, make_project, run_apply
@@ -114,15 +117,57 @@ def test_a_pool_without_hashes_says_so(applied: Curated, tmp_path: Path) -> None
     assert answer.searched[1].remark == "no method of this recipe needs perceptual hashes, so none are stored"
 
 
-@pytest.mark.parametrize("text", ["", "a b.c", "0" * 33, "/no/such/file", "..", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "a b.c", "0" * 33, "/no/such/file", "..", "\x00", "*.example.org", "\udcff.org", "http://\udcff.org/a"]
+)
 def test_names_that_mean_nothing_are_refused(asked: Project, text: str) -> None:
     with pytest.raises(ArgumentError, match=r"accepted forms: a uid .*, a URL .*, a domain .*, an existing file"):
         which(asked, text)
 
 
+def test_a_beginning_of_a_uid_says_how_long_it_is(asked: Project) -> None:
+    with pytest.raises(ArgumentError, match=r"a uid \(32 hex digits\), .*; this has 12 hex digits"):
+        which(asked, "31b68976b784")
+
+
+def test_a_file_that_is_no_picture_gives_the_same_answer_each_time(asked: Project, tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    answer = which(asked, str(tmp_path / "empty.jpg"))
+    assert answer.searched[1].remark.endswith("cannot be read as a picture: UnidentifiedImageError: cannot identify image file")
+
+
 def test_near_is_for_files(asked: Project) -> None:
     with pytest.raises(ArgumentError, match=r"--near compares pictures; 'example.org' is no file but a domain"):
         which(asked, "example.org", is_near=True)
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """The same project over a copy of its lake, which may be damaged."""
+    shutil.copytree(project.lake.root, folder / "lake")
+    content = {**project.recipe.file.model_dump(mode="json", by_alias=True), "lake": str(folder / "lake")}
+    return open_project(check_recipe(content, project.recipe.path))
+
+
+def test_a_version_without_members_is_not_said_to_be_searched(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    shutil.rmtree(versions(copy)[0].folder / "members")
+    answer = which(copy, joined(asked.lake.root)["uid"][0])
+    assert any("mixed@1" in line and "members" in line for line in answer.unusable)
+
+
+def test_a_manifest_that_is_none_is_one_error(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    (versions(copy)[0].folder / "manifest.json").write_text("{}")
+    with pytest.raises(LakeError, match=r"manifest\.json .*; curate audit says what else is wrong"):
+        which(copy, "example.com")
+
+
+def test_a_damaged_log_is_one_error_that_names_the_table(asked: Project, tmp_path: Path) -> None:
+    copy = copied(asked, tmp_path)
+    log = max((Path(copy.lake.root) / "subsets" / "mixed" / "_delta_log").glob("*.json"))
+    log.write_text("x")
+    with pytest.raises(LakeError, match=r"subsets/mixed"):
+        which(copy, "example.com")
 
 
 @pytest.mark.slow

@@ -203,6 +203,17 @@ def test_what_was_taken_down_names_the_ticket(asked: Project, tmp_path: Path) ->
     assert not why(copy, "a" * 32, "mixed@1").found  # answers of a version do not look at the live lake
 
 
+def test_what_was_pasted_with_spaces_is_meant(asked: Project) -> None:
+    uid = joined(asked.lake.root)["uid"][3]
+    assert [story.uid for story in why(asked, f" {uid.upper()}\n", "mixed").samples] == [uid]
+
+
+@pytest.mark.parametrize("text", ["http://\udcff.org/a", "http://a.org/\udcff", "00000/\udcff", "\udcff" * 32])
+def test_bytes_that_are_no_text_are_refused(asked: Project, text: str) -> None:
+    with pytest.raises(ArgumentError, match="names no sample; accepted forms"):
+        why(asked, text, "mixed")
+
+
 @pytest.mark.parametrize("text", ["", "f00", "0" * 31, "g" * 32, "é" * 32, "://", "a\x1b[31m/", "/key", "٣" * 32])
 def test_names_that_mean_nothing_are_refused(asked: Project, text: str) -> None:
     with pytest.raises(ArgumentError, match=r"names no sample; accepted forms: a uid \(32 hex digits\), the sha256"):

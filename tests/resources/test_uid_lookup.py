@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curation_assets.errors import LakeError
 from resources.delta import Lake, Part
 from resources.uid_lookup import find_uid, holds_row, uid_range
 
@@ -74,3 +75,21 @@ def test_a_row_is_held_or_not(lake: Lake) -> None:
     snapshot = lake.snapshot("sharded")
     assert [row for row in range(-1, 12) if holds_row(snapshot, "x", row)] == [0, 4, 9]
     assert not holds_row(snapshot, "other", 0)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "rows"])
+def test_a_damaged_file_is_one_error_that_names_it(tmp_path: Path, damage: str) -> None:
+    lake = Lake(root=str(tmp_path))
+    rows = pa.table({"shard": ["x"] * 3, "row": pa.array([0, 4, 9], pa.int32()), "uid_hi": [7, -7, 7], "uid_lo": [1, 2, 3]})
+    lake.write("sharded", [Part("x", rows, {"data_version": "1"})])
+    snapshot = lake.snapshot("sharded")
+    path = Path(snapshot.uri) / snapshot.files["x"][0]
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[:40] if damage == "cut" else b"\xff" * (len(content) // 3) + content[len(content) // 3 :])
+    with pytest.raises(LakeError, match=f"cannot read {path}: .*; curate audit says what else is wrong"):
+        find_uid(snapshot, "x", (7, 1), ["row"])
+    if damage != "rows":
+        with pytest.raises(LakeError, match="cannot read"):
+            uid_range(snapshot, "x")
