@@ -133,12 +133,14 @@ def print_which(found: "Which") -> None:
         out.print(f"and {len(found.samples) - _MOST_SHOWN:,} more; --json lists all")
     places = f"{found.pool_rows:,} rows, {len(found.subsets):,} subsets and {len(found.versions):,} published versions"
     out.print(f"{len(found.samples):,} samples match {shown(found.asked)} in {places}")
+    for gone in found.taken_down:
+        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} is refused, ticket {shown(gone.ticket)}")
     for way in found.searched:
         out.print(f"[dim]{way.how} {'searched' if way.is_searched else 'not searched'}: {shown(way.remark)}[/]")
     if found.kind == "domain" and not found.found:
         out.print("[dim]read as a domain: no file here has that name[/]")
     for line in found.unusable:
-        out.print(f"[yellow]unknown[/] {shown(line)}; run curate apply")
+        out.print(f"[yellow]unknown[/] {shown(line)}")
 
 
 def _match(one: "Holder") -> str:

@@ -71,8 +71,9 @@ def find_takedowns(lake: Lake, asked: Asked) -> list[TakenDown]:
         LakeError: the lake has tombstones, and their salt is gone; or a redaction of the version is not readable.
     """
     values = [(asked.kind, asked.text)] if asked.kind in (UID, SHA256) else []
-    if asked.kind == URL:
-        values = [(URL, url_form(asked.text)), *((DOMAIN, domain) for domain in domains_of(asked.text))]
+    values += [(URL, url_form(asked.text))] if asked.kind == URL else []
+    if asked.kind in (URL, DOMAIN):
+        values += [(DOMAIN, domain) for domain in domains_of(asked.text if asked.kind == URL else f"//{asked.text}")]
     tombstones = read_tombstones(lake) if values else None
     found = [] if tombstones is None else [(kind, tombstones.ticket(kind, value)) for kind, value in values]
     return [*(TakenDown(kind, ticket) for kind, ticket in found if ticket is not None), *_redacted(lake, asked)]

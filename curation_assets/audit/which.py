@@ -19,7 +19,7 @@ from resources.uid_lookup import find_uid
 
 from .alike import ImageVector, alike_by_hash, alike_by_vector
 from .asked import FILE, SHA256, UID, Asked, samples_asked, uid_text
-from .places import find_places, is_match
+from .places import find_places, find_takedowns, is_match
 from .stored_rows import POOL, UIDS, Place, StoredRows, position
 from .versions import MEMBERS, Version, versions
 
@@ -68,11 +68,17 @@ class _Search:
         shards = sorted(s for s in (opened[0].records if opened[0] else {}) if s is not None)
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
         self._members: list[tuple[Version, Snapshot]] = [(version, members) for version, members in published if members]
-        self._unusable = [f"{version.name}: it has no table of its members" for version, members in published if not members]
+        lacking = [version.name for version, members in published if not members]
+        self._unusable = [f"{name}: it has no table of its members; curate verify {name} says what is wrong" for name in lacking]
+            f"{version.name}: it has no table of its members; curate verify {version.name} says what is wrong"
+            for version, members in published
+            if not members
+        ]
 
     def answer(self, text: str, meant: Asked, is_near: bool, image_vector: ImageVector | None) -> Which:
+        exact = Asked(SHA256, _digest(Path(meant.text))) if meant.kind == FILE else meant
         if meant.kind == FILE:
-            live, published, looked = self._like_file(Path(meant.text), is_near, image_vector)
+            live, published, looked = self._like_file(Path(meant.text), exact, is_near, image_vector)
         else:
             live, published = self._exact(meant, Match(meant.kind))
             looked = [Looked(meant.kind, True, "the live pool and all published versions")]
@@ -84,10 +90,11 @@ class _Search:
             found=bool(samples),
             pool_rows=sum(int(str(self._stored.state.records[POOL][shard]["rows"])) for shard in self._stored.shards),
             subsets=tuple(self._subsets),
-            versions=tuple(version.name for version in self._versions),
+            versions=tuple(version.name for version, _ in self._members),
             searched=tuple(looked),
             unusable=(*self._unusable, *unusable),
             samples=tuple(samples),
+            taken_down=tuple(find_takedowns(self._stored.state.project.lake, exact)) if not samples else (),
         )
 
     def _exact(self, meant: Asked, match: Match) -> tuple[dict[Place, Match], dict[Sample, tuple[Match, list[InVersion]]]]:
@@ -100,15 +107,10 @@ class _Search:
         return live, published
 
     def _like_file(
-        self, path: Path, is_near: bool, image_vector: ImageVector | None
+        self, path: Path, exact: Asked, is_near: bool, image_vector: ImageVector | None
     ) -> tuple[dict[Place, Match], dict[Sample, tuple[Match, list[InVersion]]], list[Looked]]:
         """What has a file's bytes, and what looks like it."""
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ArgumentError(f"cannot read {path}: {error.strerror or error}") from error
-        live, published = self._exact(Asked(SHA256, digest), Match("bytes"))
+        live, published = self._exact(exact, Match("bytes"))
         looked = [Looked("bytes", True, "the live pool and all published versions")]
         if (live or published) and not is_near:
             skipped = "its very bytes were found; --near looks for pictures that are alike all the same"
@@ -159,7 +161,7 @@ class _Search:
             holders.append(Holder(uid, *place, True, match, subsets, tuple(within)))
         for (uid, shard), (match, within) in published.items():
             holders.append(Holder(uid, shard, within[-1].row, False, match, (), tuple(within)))
-        unusable = [f"subsets/{name}[{shard}]: {fault}" for (name, shard), fault in faults.items() if fault]
+        unusable = [f"subsets/{name}[{shard}]: {fault}; run curate apply" for (name, shard), fault in faults.items() if fault]
         return sorted(holders, key=_nearest_first), unusable
 
 
@@ -176,6 +178,14 @@ def _members_of(members: Snapshot, meant: Asked) -> pa.Table:
     column = "image_sha256" if meant.kind == SHA256 else "url"
     matches = np.flatnonzero(is_match(members.read(None, [column])[column], meant))
     return members.read(None, _IDENTITY).take(pa.array(matches)) if len(matches) else members.schema.empty_table()
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArgumentError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _nearest_first(holder: Holder) -> tuple[int, int, float, str, str]:

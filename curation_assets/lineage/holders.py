@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .answer import TakenDown
+
 
 @dataclass(frozen=True)
 class Match:
@@ -54,10 +56,11 @@ class Which:
         found: whether any sample matches.
         pool_rows: rows of the live pool that were looked at.
         subsets: live subsets that were looked at.
-        versions: published versions that were looked at.
+        versions: published versions whose members were looked at.
         searched: ways of looking.
-        unusable: partitions of subsets that say nothing about the present pool, with the reason.
+        unusable: partitions of subsets that say nothing about the present pool, and versions without members, with the reason.
         samples: what matches, by uid and shard; of a file the nearest first.
+        taken_down: where nothing matches, takedowns that refuse what is asked; of a file its bytes.
     """
 
     schema: int
@@ -70,3 +73,4 @@ class Which:
     searched: tuple[Looked, ...]
     unusable: tuple[str, ...]
     samples: tuple[Holder, ...]
+    taken_down: tuple[TakenDown, ...]

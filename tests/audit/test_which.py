@@ -1,6 +1,7 @@
 """which: everything that holds a sample, against raw tables; and files that look like a picture of the pool."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
@@ -15,6 +16,7 @@ from curation_assets.algorithms.web_address import host_and_path
 from curation_assets.assets.apply import Applied
 from curation_assets.assets.file_vector import file_vector
 from curation_assets.audit.publish import publish
+from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.audit.versions import versions
 from curation_assets.audit.which import which
 from curation_assets.errors import ArgumentError, EncoderError, LakeError
@@ -153,6 +155,18 @@ def test_a_version_without_members_is_not_said_to_be_searched(asked: Project, tm
     shutil.rmtree(versions(copy)[0].folder / "members")
     answer = which(copy, joined(asked.lake.root)["uid"][0])
     assert any("mixed@1" in line and "members" in line for line in answer.unusable)
+    assert "mixed@1" not in answer.versions
+
+
+def test_what_was_taken_down_names_the_ticket(asked: Project, tmp_path: Path) -> None:
+    copy, file = copied(asked, tmp_path), tmp_path / "picture.png"
+    file.write_bytes(b"gone")
+    digest = hashlib.sha256(b"gone").hexdigest()
+    write_tombstones(copy.lake, Stones({"uid": ["a" * 32], "sha256": [digest], "domain": ["gone.example"]}, (), 0), "T-7", 1)
+    for text, kind in (("A" * 32, "uid"), (str(file), "sha256"), ("img.gone.example", "domain"), ("gone.example", "domain")):
+        answer = which(copy, text)
+        assert (answer.found, [(gone.kind, gone.ticket) for gone in answer.taken_down]) == (False, [(kind, "T-7")])
+    assert which(copy, "b" * 32).taken_down == which(copy, "other.example").taken_down == ()
 
 
 def test_a_manifest_that_is_none_is_one_error(asked: Project, tmp_path: Path) -> None:
@@ -197,7 +211,7 @@ def joined_uids(project: Project) -> list[dict[str, object]]:
 def test_json_has_exactly_these_keys(asked: Project) -> None:
     uid = joined_version_uid(asked)
     answer = json.loads(json.dumps(dataclasses.asdict(which(asked, uid))))
-    assert " ".join(answer) == "schema asked kind found pool_rows subsets versions searched unusable samples"
+    assert " ".join(answer) == "schema asked kind found pool_rows subsets versions searched unusable samples taken_down"
     (sample,) = answer["samples"]
     assert " ".join(sample) == "uid shard row is_in_pool match subsets versions"
     assert " ".join(sample["match"]) == "how distance cosine"
