@@ -69,11 +69,8 @@ class _Search:
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
         self._members: list[tuple[Version, Snapshot]] = [(version, members) for version, members in published if members]
         lacking = [version.name for version, members in published if not members]
-        self._unusable = [f"{name}: it has no table of its members; curate verify {name} says what is wrong" for name in lacking]
-            f"{version.name}: it has no table of its members; curate verify {version.name} says what is wrong"
-            for version, members in published
-            if not members
-        ]
+        without = "it has no table of its members; curate verify says what is wrong"
+        self._unusable = [f"{name}: {without}" for name in lacking]
 
     def answer(self, text: str, meant: Asked, is_near: bool, image_vector: ImageVector | None) -> Which:
         exact = Asked(SHA256, _digest(Path(meant.text))) if meant.kind == FILE else meant
