@@ -20,6 +20,7 @@ from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import write_receipt
 from curation_assets.audit.takedown import take_down
 from curation_assets.audit.tombstones import Stones, write_tombstones
+from curation_assets.audit_tables import TAKEDOWNS
 from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from resources.stored_files import files_below, open_stored, read_stored, table_folders
@@ -497,3 +498,27 @@ def test_a_lake_after_a_takedown_is_clean_and_one_that_was_put_back_is_not(clean
 def test_every_code_is_documented_with_its_rule():
     page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
     assert [code for code, (rule, _) in CHECKS.items() if f"| `{code}` | {rule} |" not in page] == []
+
+
+@pytest.fixture
+def refusing(damaged: Project) -> Project:
+    """A lake that refuses two uids, each by a receipt."""
+    for receipt in (1, 2):
+        write_tombstones(damaged.lake, Stones({"uid": [f"{receipt:032x}"]}, [], -1), f"T-{receipt}", receipt)
+    return damaged
+
+
+def test_another_salt_is_found_for_nothing_would_be_refused_by_it(refusing: Project):
+    assert audit(refusing).findings == ()
+    flip(root_of(refusing) / "_takedowns" / "salt", 7)
+    (found,) = audit(refusing).findings
+    assert (found.check, found.severity, found.table) == ("takedown", "breach", "takedowns")
+    assert "is not the one by which it refuses samples; bring it back from a copy" in found.found
+
+
+def test_a_tombstone_that_was_replaced_is_found(refusing: Project):
+    """As many rows of the same receipts, but one of another digest."""
+    rows = refusing.lake.read("takedowns").to_pylist()
+    edited = pa.Table.from_pylist([{**rows[0], "digest": bytes(32)}, rows[1]], schema=TAKEDOWNS.schema)
+    refusing.lake.write("takedowns", [Part(None, edited, refusing.lake.records("takedowns")[None])])
+    assert found_at(audit(refusing), "takedowns") == {"digest"}
