@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -366,6 +367,25 @@ def test_what_stands_in_its_way_is_said(fault: str, project: Project, tmp_path: 
             taken(project, some_uids(project)[1])
         return
     assert files(Path(project.lake.root)) == before
+
+
+@pytest.mark.xfail(strict=True, reason="the proof reads the pool's own files, which are their owner's", raises=AssertionError)
+def test_a_pool_in_the_folder_of_the_lake_does_not_keep_a_takedown_open(pool: Path, tmp_path: Path):
+    """Nor does one in DAGSTER_HOME: its files are listed for their owner, and no part of the lake."""
+    own = tmp_path / "copy" / "lake" / "pool"
+    shutil.copytree(pool, own)
+    project = made(project_over(tmp_path / "copy", own))
+    (done,) = taken(project, pool_rows(project)[3]["uid"], radius=-1)
+    assert done.is_finished, done.hits
+
+
+@pytest.mark.xfail(strict=True, reason="what a file is, is asked before it is read", raises=FileNotFoundError)
+def test_a_data_file_that_is_missing_is_said_before_anything_is_written(project: Project):
+    path = next(Path(project.lake.root).glob("published/aligned/v1/scores/clip_score/shard=00000/*.parquet"))
+    path.unlink()
+    with pytest.raises(LakeError, match=path.name):
+        taken(project, some_uids(project)[0])
+    assert not journal_path(project.lake.root).exists()
 
 
 def test_a_value_that_the_proof_still_finds_keeps_the_takedown_open(project: Project):
