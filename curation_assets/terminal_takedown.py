@@ -64,3 +64,4 @@ def _print_proof(found: "Takedown", *, is_dry_run: bool) -> None:
     out.print(
         f"\nreceipt {found.receipt}: {found.proved_files:,} files searched, {proof}; curate apply makes what is out of date"
     )
+    out.print(f"its sha256, which proves the chain up to here if you keep it elsewhere: {found.receipt_sha256}")

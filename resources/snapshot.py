@@ -58,8 +58,15 @@ class Snapshot:
         return _stamp(self.uri, self.version) == self.stamp and _stamp(self.uri, self.version + 1) is None
 
     def identity(self, shard: str | None) -> tuple[tuple[int, ...], ...]:
-        """What the files of a partition of a local table are, whatever they are called: equal identities, equal bytes."""
-        stats = [(Path(self.uri) / path).stat() for path in self.files.get(shard, [])]
+        """What the files of a partition of a local table are, whatever they are called: equal identities, equal bytes.
+
+        Raises:
+            LakeError: a file is gone.
+        """
+        try:
+            stats = [(Path(self.uri) / path).stat() for path in self.files.get(shard, [])]
+        except OSError as error:
+            raise LakeError(f"cannot read {error.filename}: {error.strerror}; curate audit says what else is wrong") from error
         return tuple((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
 
     def read(self, shard: str | None, columns: list[str] | None = None) -> pa.Table:

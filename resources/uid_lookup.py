@@ -14,6 +14,9 @@ from curation_assets.errors import LakeError
 
 from .snapshot import Snapshot
 
+# Without statistics anything may be in a group.
+_ANYTHING = (int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max))
+
 
 class _Footer:
     """A parquet file's footer, and the smallest and largest value of a column of whole numbers in each row group, int64."""
@@ -24,9 +27,7 @@ class _Footer:
         names = [self.metadata.schema.column(i).name for i in range(self.metadata.num_columns)]
         at = names.index(column)
         groups = [self.metadata.row_group(i).column(at).statistics for i in range(self.metadata.num_row_groups)]
-        limits = np.iinfo(np.int64)
-        # Without statistics anything may be in a group.
-        bounds = [(s.min, s.max) if s is not None and s.has_min_max else (limits.min, limits.max) for s in groups]
+        bounds = [(s.min, s.max) if s is not None and s.has_min_max else _ANYTHING for s in groups]
         self.smallest, self.largest = np.array(bounds, np.int64).reshape(-1, 2).T
 
     def groups(self, value: int) -> list[int]:
@@ -69,6 +70,27 @@ def uid_range(snapshot: Snapshot, shard: str | None) -> tuple[int, int] | None:
     footers = [_footer(path, "uid_hi") for path in paths]
     bounds = [(int(f.smallest.min()), int(f.largest.max())) for f in footers if len(f.smallest)]
     return (min(low for low, _ in bounds), max(high for _, high in bounds)) if bounds else None
+
+
+def wrong_bounds(path: Path) -> list[tuple[str, int, tuple[int, int], tuple[int, int]]]:
+    """Where a data file's statistics are not those of its rows, so that a lookup would pass over some.
+
+    Returns:
+        Column, row group, smallest and largest value by the statistics, and those of the rows.
+
+    Raises:
+        LakeError: the file is gone or damaged.
+    """
+    wrong = []
+    with _reading(str(path)), pq.ParquetFile(path) as file:
+        for column in {"row", "uid_hi"} & set(file.schema_arrow.names):
+            footer = _Footer(str(path), column)
+            for group, stated in enumerate(zip(footer.smallest.tolist(), footer.largest.tolist(), strict=True)):
+                values = file.read_row_group(group, columns=[column], use_threads=False)[column].drop_null().to_numpy()
+                actual = (int(values.min()), int(values.max())) if len(values) else stated
+                if stated not in (actual, _ANYTHING):
+                    wrong.append((column, group, stated, actual))
+    return sorted(wrong)
 
 
 def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table | None:

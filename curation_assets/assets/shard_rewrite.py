@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from curation_assets.audit.near_pictures import WORDS
+from curation_assets.audit.partition_cut import takedown_reason
 from curation_assets.audit.receipts import read_receipts
-from curation_assets.audit.tombstones import Samples, read_tombstones
+from curation_assets.audit.refusal import without_refused
+from curation_assets.audit.tombstones import read_tombstones
 from curation_assets.errors import ArgumentError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import shard_files, stored_path
@@ -45,12 +47,15 @@ def rewrite_shards(project: Project, tickets: Collection[str], report: Callable[
     for path in shard_files(project.recipe).values():
         if tombstones is None or stored_path(project.recipe, path) not in named:
             continue
-        kept = read_shard(path, max_image_pixels=pool.max_image_pixels, verify=pool.verify).kept
-        n = len(kept["row"])
-        uids, digests = ([bytes(value).hex() for value in kept[name]] for name in ("uid", "image_sha256"))
-        urls = [None if url is None else str(url) for url in kept["url"]]
-        refused = tombstones.refusals(Samples(uids, digests, urls, np.zeros((n, WORDS), np.int64), np.zeros(n, bool)))
-        gone = [int(offset) for offset, ticket in zip(kept["offset_bytes"], refused, strict=True) if ticket is not None]
+        contents = read_shard(path, max_image_pixels=pool.max_image_pixels, verify=pool.verify)
+        n = len(contents.kept["row"])
+        nothing = np.zeros((n, WORDS), np.int64), np.zeros(n, bool)
+        # What is refused is among the rejected then, and so are its copies, which the pool never had.
+        rejected = without_refused(contents, tombstones, lambda nothing=nothing: nothing).rejected
+        found = zip(rejected["reason"], rejected["offset_bytes"], strict=True)
+        gone = [
+            int(str(offset)) for reason, offset in found if str(reason).startswith(takedown_reason("")) and offset is not None
+        ]
         if gone:
             rewritten.append(remove_members(path, gone))
             report(f"removed {rewritten[-1].samples:,} samples from {path}")

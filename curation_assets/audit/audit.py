@@ -112,7 +112,7 @@ def _lakes(project: Project, scope: Scope, folders: list[Path]) -> Iterator[Audi
         then, faults = project_of_version(project, folder)
         yield from faults
         plans = then.recipe.subsets if then else ()
-        lake = LakeTables(prefix, then.graph if then else {}, plans, own, is_redacted=is_redacted(folder))
+        lake = LakeTables(prefix, then.graph if then else {}, plans, own, is_redacted=is_redacted(folder, own.values()))
         yield from LakeAudit(lake, scope).findings()
 
 

@@ -15,6 +15,7 @@ from resources.snapshot import Snapshot
 from .circumstances import partitions_digest
 from .file_sums import SUMS, file_sum, read_sums
 from .findings import UNREADABLE, Finding, Verified
+from .removed_rows import receipts_since
 from .versions import MANIFEST, Version
 
 Tables = dict[Key, Snapshot]
@@ -49,7 +50,7 @@ def open_tables(version: Version, verified: Verified) -> Tables:
             verified.findings.append(Finding(UNREADABLE, name, "a frozen table", str(error)))
     # A takedown can remove rows of these tables that were no members: then there is no redaction of the members.
     records = (record for snapshot in found.values() for record in snapshot.records.values())
-    receipts = {str(record["takedown"]) for record in records if record.get("takedown") is not None}
+    receipts = {str(receipt) for receipt in receipts_since(records, version.manifest)}
     verified.redactions += sorted(receipts - {*verified.redactions})
     return found
 

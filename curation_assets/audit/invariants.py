@@ -25,6 +25,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "record": ("every partition has a record of what it was made from", _AGAIN),
     "rows": ("a partition has as many rows as recorded", _AGAIN),
     "digest": ("the rows of a partition give the data version that is recorded", _AGAIN),
+    "statistics": ("the statistics of a data file, by which rows are looked up, are those of its rows", _AGAIN),
     "identity": ("the uids of raw_pool give the digest that is recorded", _AGAIN),
     "alignment": ("a partition belongs to the rows of raw_pool, in its order", _AGAIN),
     "failed_check": ("no partition failed a blocking check", "see the check in the Dagster UI; nothing reads the partition"),

@@ -15,7 +15,7 @@ from resources.stored_files import StoredTable, files_below, logged_paths, read_
 from .checks.cuts import CutCount
 from .checks.files import file_findings, orphan_findings, partition_file_findings
 from .checks.ledgers import chain_findings, kept_findings, ledger_findings, reason_findings
-from .checks.partitions import digest_findings, identity_findings, record_findings, row_findings
+from .checks.partitions import digest_findings, identity_findings, record_findings, row_findings, statistics_findings
 from .checks.samples import (
     alignment_findings,
     bounds_findings,
@@ -144,6 +144,9 @@ class LakeAudit:
             yield from digest_findings(spot, record, rows)
             if name == _POOL:
                 yield from identity_findings(spot, record, rows)
+        if is_whole and table.snapshot.stamp is not None:
+            for path in files_of(table, part):
+                yield from statistics_findings(spot, table.folder / path)
         return rows
 
     def _against_others(self, name: str, shard: str, read: tuple[pa.Table, dict[str, pa.Table]]) -> Iterator[AuditFinding]:

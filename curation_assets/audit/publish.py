@@ -5,10 +5,12 @@ taken for a version. Its tables share their files with the live ones.
 """
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +19,7 @@ from curation_assets.algorithms.digest import json_digest, table_digest
 from curation_assets.algorithms.identity import uid_order
 from curation_assets.algorithms.reason_counts import reason_counts
 from curation_assets.audit_tables import MEMBERS
-from curation_assets.errors import LakeError
+from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State, read_state
 from curation_assets.lineage.freshness import partition_name
@@ -28,6 +30,8 @@ from resources.frozen_table import freeze
 from .circumstances import circumstances
 from .dataset_table import register, registered
 from .file_sums import write_sums
+from .journal import read_journal
+from .receipts import next_number
 from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_digest, require_subset, uid_leaves, versions
 from .versions import MEMBERS as MEMBERS_TABLE
 
@@ -48,12 +52,16 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
         The version, and whether it is new.
 
     Raises:
-        ArgumentError: unknown subset.
-        LakeError: the subset is missing, out of date or failed a check, or the lake is not on a local disk.
+        ArgumentError: unknown subset, or a note with a uid or digest in it, which no takedown could take out again.
+        LakeError: the subset is missing, out of date or failed a check, a takedown was interrupted, or the lake is not on a
+            local disk.
     """
     require_subset(project, subset)
+    if found := re.search(r"[0-9a-fA-F]{32}", note):
+        raise ArgumentError(f"the note holds {found[0]}, and a manifest never changes; leave uids and digests out of its note")
     dataset_folder(project, subset)  # before anything is read: it may be that nothing can be published here
     with project.lake.lock(f"publish-{subset}"):
+        _require_no_removal(project)
         started, state = time.monotonic(), read_state(project)
         keys = lineage(state, subset)
         _require_fresh(state, keys, subset)
@@ -66,6 +74,7 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
         if is_new:
             facts = {"dataset": subset, "version": number, "note": note, "run_id": run_id, "rows": len(members)}
             facts |= {"published_at": datetime.now(UTC).isoformat(timespec="seconds"), "content_digest": json_digest(digests)}
+            facts["last_receipt"] = next_number(Path(project.lake.root)) - 1
             manifest = {**facts, **digests, **circumstances(state, keys, subset), "licences": licences(members)}
             _build(state, keys, members, manifest)
         register(state, subset, run_id, time.monotonic() - started)
@@ -95,6 +104,14 @@ def column_digests(members: pa.Table) -> dict[str, str]:
 def licences(members: pa.Table) -> dict[str, int]:
     """How many rows there are of each licence; those without a stated one are under `not stated`."""
     return reason_counts(licence or "not stated" for licence in members["licence"].to_pylist())
+
+
+def _require_no_removal(project: Project) -> None:
+    """Raises if a takedown was interrupted: nobody would know which members it then takes from a version made meanwhile."""
+    if read_journal(project.lake.root) is not None:
+        raise LakeError(
+            f"{project.lake.root} has an interrupted takedown, whose rows may still be there; finish it with curate takedown"
+        )
 
 
 def _require_fresh(state: State, keys: list[Key], subset: str) -> None:

@@ -4,7 +4,7 @@ A removed row leaves its place among the uids, and a digest of its uid (a leaf),
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,16 @@ def read_redactions(folder: Path) -> list[Redaction]:
         LakeError: one of them is not readable.
     """
     return sorted((_read(path) for path in folder.glob(PATTERN)), key=lambda one: (-one.rows_after, one.receipt))
+
+
+def receipts_since(records: Iterable[Mapping[str, object]], manifest: Mapping[str, object]) -> set[int]:
+    """Receipts of the takedowns that changed partitions with these records after their version was published.
+
+    A version that is published after a takedown has records which name that one as well; it is as it was published.
+    """
+    last = manifest.get("last_receipt")
+    receipts = {found for record in records if isinstance(found := record.get("takedown"), int)}
+    return {found for found in receipts if not isinstance(last, int) or found > last}
 
 
 def with_removed(leaves: list[bytes], redactions: list[Redaction]) -> list[bytes]:

@@ -49,6 +49,7 @@ class Takedown:
         losses: per table and exported file.
         places: file, offset and length in bytes of the removed images, which are their owner's to delete.
         receipt: number of its receipt; None if none was written.
+        receipt_sha256: of the receipt's file; kept elsewhere, it proves that no receipt up to this one was changed.
         hits: where the proof still found something.
         proved_files: files that the proof read.
         is_finished: False where a uid or image digest was still found, or nothing has been written.
@@ -59,6 +60,7 @@ class Takedown:
     losses: Sequence[TableLoss]
     places: Sequence[tuple[str, int, int]]
     receipt: int | None = None
+    receipt_sha256: str = ""
     hits: Sequence[Hit] = ()
     proved_files: int = 0
     is_finished: bool = False

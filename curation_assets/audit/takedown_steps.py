@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from curation_assets.holdings.project import Project
+from curation_assets.holdings.shards import shard_files
 from resources.byte_scan import Needle, ScanReport, scan
 from resources.purge import purge_table
 
@@ -13,7 +14,7 @@ from .exported_files import remove_from
 from .journal import Journal, delete_journal, journal_path, write_journal
 from .lake_roots import LakeRoot, lake_roots
 from .masks import read_masks
-from .receipts import next_number, write_receipt
+from .receipts import next_number, read_receipts, write_receipt
 from .redactions import write_redaction
 from .shared_files import SharedFiles
 from .takedown_plan import Cut, TableLoss, Takedown, cuts_of, own_exports
@@ -75,9 +76,15 @@ def finish(
     needles = needles_of(journal)
     events = outside.redact(journal.values["uid"], needles)
     report(f"removed from {events[0]:,} events of past runs{'; ' * bool(events[1])}{events[1]}")
-    proof = scan([root, *outside.folders], needles, [journal_path(project.lake.root)])
+    proof = scan([root, *outside.folders], needles, [journal_path(project.lake.root), *_pool_files(project)])
     report(f"looked for {len(needles):,} values in {proof.files:,} files: {len(proof.hits):,} found")
     return _close(root, journal, proof, events)
+
+
+def _pool_files(project: Project) -> list[Path]:
+    """The pool's own files, which are for their owner to clean, wherever they lie; no folder that has the lake in it."""
+    root = Path(project.lake.root).resolve()
+    return [path for path in shard_files(project.recipe).values() if not root.is_relative_to(path.resolve())]
 
 
 def needles_of(journal: Journal) -> list[Needle]:
@@ -112,11 +119,12 @@ def _close(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, s
     is_gone = not any(hit.kind in _CERTAIN for hit in proof.hits)
     if is_gone and next_number(root) == journal.receipt:
         write_receipt(root, _body(root, journal, proof, events))
+    digest = read_receipts(root)[journal.receipt - 1].sha256 if is_gone else ""
     if is_gone:
         delete_journal(str(root))
     return Takedown(
         *(journal.ticket, journal.counts, losses, journal.places, journal.receipt if is_gone else None),
-        *(proof.hits, proof.files, is_gone),
+        *(digest, proof.hits, proof.files, is_gone),
     )
 
 

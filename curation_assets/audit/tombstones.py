@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.audit_tables import TAKEDOWNS
+from curation_assets.errors import LakeError
 from resources.delta import Lake, Part
 
 from .masks import Masks, read_masks
@@ -98,14 +100,14 @@ def read_tombstones(lake: Lake) -> Tombstones | None:
     """What a lake refuses; None if that is nothing, which costs one look at the disk.
 
     Raises:
-        LakeError: the lake has tombstones, and their salt is gone.
+        LakeError: the lake has tombstones, and their salt is gone or is another one.
     """
     if not lake.is_local or not (Path(lake.root) / TABLE).is_dir() or not lake.exists(TABLE):
         return None
     table = lake.read(TABLE)
     if not len(table):
         return None
-    masks, rows = read_masks(lake.root), table.to_pylist()
+    masks, rows = _masks(lake), table.to_pylist()
     receipts: dict[bytes, int] = {}
     for row in rows:
         if row["digest"] is not None:
@@ -115,8 +117,12 @@ def read_tombstones(lake: Lake) -> Tombstones | None:
 
 
 def write_tombstones(lake: Lake, stones: Stones, ticket: str, receipt: int) -> None:
-    """Add what a takedown refuses; all of it or nothing, and nothing is written if it is there already."""
-    masks = read_masks(lake.root, may_make=True)
+    """Add what a takedown refuses; all of it or nothing, and nothing is written if it is there already.
+
+    Raises:
+        LakeError: the lake has tombstones, and their salt is gone or is another one.
+    """
+    masks = _masks(lake)
     schema = TAKEDOWNS.schema
     before = lake.read(TABLE) if lake.exists(TABLE) else schema.empty_table()
     own = {"radius": None, "ticket": ticket, "receipt": receipt, "digest": None, "masked_hash": None, "masked_detail": None}
@@ -132,8 +138,30 @@ def write_tombstones(lake: Lake, stones: Stones, ticket: str, receipt: int) -> N
     if not new:
         return
     added = pa.Table.from_pylist([row for _, row in new], schema=schema)
+    whole = pa.concat_tables([before.cast(schema), added])
     record: dict[str, object] = {"asset": TABLE, "ticket": ticket, "receipt": receipt}
-    lake.write(TABLE, [Part(None, pa.concat_tables([before.cast(schema), added]), record)])
+    record |= {"data_version": partition_version(whole, None), "salt_digest": _salt_digest(masks)}
+    lake.write(TABLE, [Part(None, whole, record)])
+
+
+def _masks(lake: Lake) -> Masks:
+    """The masks by which a lake refuses samples, drawn where it refuses none yet.
+
+    Raises:
+        LakeError: with these masks no stored tombstone would mean what it meant.
+    """
+    masks = read_masks(lake.root, may_make=not lake.exists(TABLE))
+    known = lake.records(TABLE).get(None, {}).get("salt_digest")
+    if known is not None and known != _salt_digest(masks):
+        raise LakeError(
+            f"the salt in {lake.root} is not the one by which it refuses samples; bring it back from a copy of the lake, or "
+            "what was taken down could come in again"
+        )
+    return masks
+
+
+def _salt_digest(masks: Masks) -> str:
+    return masks.digest("salt", "").hex()
 
 
 def _pictures(rows: Sequence[Mapping[str, object]], masks: Masks) -> list[tuple[np.ndarray, np.ndarray, int]]:

@@ -1,16 +1,16 @@
 """Published versions under audit: each is verified, and what that finds becomes findings of the audit."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from curation_assets.errors import CurationError, LakeError
 from curation_assets.holdings.project import Project
-from resources.stored_files import damage
+from resources.stored_files import StoredTable, damage
 
 from .findings import Finding
 from .invariants import AuditFinding, Spot
-from .removed_rows import PATTERN
+from .removed_rows import PATTERN, receipts_since
 from .verify import verify
 from .versions import FOLDER, MANIFEST, Version, open_version
 
@@ -71,9 +71,14 @@ def absent_findings(project: Project, dataset: str, folders: list[Path]) -> Iter
             yield Spot(table).breach("version", place, f"the folder of {dataset}@{number}", "no such folder")
 
 
-def is_redacted(folder: Path) -> bool:
-    """Whether rows were taken down from a version since it was published."""
-    return any(folder.glob(PATTERN))
+def is_redacted(folder: Path, tables: Iterable[StoredTable]) -> bool:
+    """Whether rows were taken down from a version since it was published, be they members or others of its tables."""
+    try:
+        manifest = read_version(folder).manifest
+    except LakeError:  # said where its recipe is read
+        manifest = {}
+    records = (record for table in tables for record in table.snapshot.records.values())
+    return any(folder.glob(PATTERN)) or bool(receipts_since(records, manifest))
 
 
 def _converted(finding: Finding, spot: Spot) -> AuditFinding:

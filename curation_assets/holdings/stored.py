@@ -70,19 +70,27 @@ def population(read: Read, graph: Graph, source: Key, column: str) -> Shard:
 
 
 def read_cuts(read: Read, plan: SubsetPlan) -> dict[Fraction, Condition]:
-    """The condition that each fraction of a subset means, from its stored cut."""
+    """The condition that each fraction of a subset means, from its stored cut.
+
+    Raises:
+        LakeError: a takedown has emptied a cut.
+    """
     found = {}
     for number, fraction in enumerate(fractions(plan.keep)):
-        cut = read(cut_key(plan.name, number), None).to_pylist()[0]
+        cut = _read_cut(read, cut_key(plan.name, number))
         last_uid = tuple(int(np.int64(cut[half]).view(np.uint64)) for half in ("cut_uid_hi", "cut_uid_lo"))
         found[fraction] = cut_condition(fraction, cut["cut_value"], last_uid)
     return found
 
 
 def stored_stage(read: Read, plan: SubsetPlan) -> Stage:
-    """A subset's filters with its stored cuts, and the rows that each cut was taken of."""
+    """A subset's filters with its stored cuts, and the rows that each cut was taken of.
+
+    Raises:
+        LakeError: a takedown has emptied a cut.
+    """
     populations = {
-        fraction: int(read(cut_key(plan.name, number), ["population"])["population"][0].as_py())
+        fraction: int(str(_read_cut(read, cut_key(plan.name, number))["population"]))
         for number, fraction in enumerate(fractions(plan.keep))
     }
     return Stage(plan.name, plan.source, plan.keep, with_cuts(plan.keep, read_cuts(read, plan)), populations)
@@ -92,6 +100,18 @@ def cut_condition(fraction: Fraction, value: float | None, last_uid: tuple[int, 
     """The condition that a fraction means once its last row is known; without one nothing passes."""
     comparison, nothing = (">=", np.inf) if fraction.keep == "high" else ("<=", -np.inf)
     return Condition(fraction.column, comparison, nothing if value is None else value, last_uid)
+
+
+def _read_cut(read: Read, key: Key) -> dict[str, object]:
+    """The one row of a cut.
+
+    Raises:
+        LakeError: there is none, since it was the uid of a sample that was taken down.
+    """
+    rows = read(key, None).to_pylist()
+    if len(rows) != 1:
+        raise LakeError(f"{'/'.join(key)} has {len(rows)} rows instead of one: a takedown emptied it; run curate apply")
+    return rows[0]
 
 
 def _positions(have: np.ndarray, wanted: np.ndarray, name: str) -> pa.Array:

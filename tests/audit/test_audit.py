@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from curation_assets.audit.publish import publish
 from curation_assets.audit.receipts import write_receipt
 from curation_assets.audit.takedown import take_down
 from curation_assets.audit.tombstones import Stones, write_tombstones
+from curation_assets.audit_tables import TAKEDOWNS
 from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from resources.stored_files import files_below, open_stored, read_stored, table_folders
+from resources.uid_lookup import wrong_bounds
 from tests.audit.takedown_project import NOWHERE, request
 from tests.small_project import make_project
 
@@ -135,6 +138,22 @@ def test_a_byte_flipped_in_the_middle_of_a_file_is_found_there(damaged: Project,
     path = file_of(damaged, table, shard)
     flip(path, _data_middle(path))
     assert found_at(audit(damaged), table, shard or "") & {"digest", "unreadable", "rows", "schema"}
+
+
+@pytest.mark.parametrize(("table", "shard"), [("raw_pool", "00000"), (f"{VERSION}/members", None)])
+def test_statistics_by_which_a_lookup_would_pass_over_rows_are_found(damaged: Project, table: str, shard: str | None):
+    path = file_of(damaged, table, shard)
+    stated = pq.ParquetFile(path).metadata.row_group(0).column(_column_index(path, "uid_hi")).statistics.min
+    at = path.read_bytes().rindex(struct.pack("<q", stated))
+    flip(path, at + 7, 64)
+    assert wrong_bounds(path)[0][:2] == ("uid_hi", 0)
+    (found,) = [f for f in audit(damaged).findings if f.check == "statistics"]
+    assert (found.table, found.partition, found.severity) == (table, shard or "", "breach")
+    assert path.name in found.place
+
+
+def _column_index(path: Path, name: str) -> int:
+    return pq.ParquetFile(path).schema_arrow.names.index(name)
 
 
 def _data_middle(path: Path) -> int:
@@ -497,3 +516,27 @@ def test_a_lake_after_a_takedown_is_clean_and_one_that_was_put_back_is_not(clean
 def test_every_code_is_documented_with_its_rule():
     page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
     assert [code for code, (rule, _) in CHECKS.items() if f"| `{code}` | {rule} |" not in page] == []
+
+
+@pytest.fixture
+def refusing(damaged: Project) -> Project:
+    """A lake that refuses two uids, each by a receipt."""
+    for receipt in (1, 2):
+        write_tombstones(damaged.lake, Stones({"uid": [f"{receipt:032x}"]}, [], -1), f"T-{receipt}", receipt)
+    return damaged
+
+
+def test_another_salt_is_found_for_nothing_would_be_refused_by_it(refusing: Project):
+    assert audit(refusing).findings == ()
+    flip(root_of(refusing) / "_takedowns" / "salt", 7)
+    (found,) = audit(refusing).findings
+    assert (found.check, found.severity, found.table) == ("takedown", "breach", "takedowns")
+    assert "is not the one by which it refuses samples; bring it back from a copy" in found.found
+
+
+def test_a_tombstone_that_was_replaced_is_found(refusing: Project):
+    """As many rows of the same receipts, but one of another digest."""
+    rows = refusing.lake.read("takedowns").to_pylist()
+    edited = pa.Table.from_pylist([{**rows[0], "digest": bytes(32)}, rows[1]], schema=TAKEDOWNS.schema)
+    refusing.lake.write("takedowns", [Part(None, edited, refusing.lake.records("takedowns")[None])])
+    assert found_at(audit(refusing), "takedowns") == {"digest"}

@@ -265,6 +265,12 @@ def test_a_number_is_never_given_again(project: Project) -> None:
     assert not verify(project, version_to_verify(project, "aligned", 2)).is_sound
 
 
+def test_a_note_holds_nothing_that_a_takedown_would_have_to_take_out(project: Project) -> None:
+    with pytest.raises(ArgumentError, match=r"the note holds [0-9a-f]{32}, and a manifest never changes; leave"):
+        publish(project, "aligned", note=f"without {'ab' * 32}")
+    assert names(project) == []
+
+
 def test_a_damaged_manifest_holds_back_its_own_dataset_alone(project: Project) -> None:
     (publish(project, "basic")[0].folder / MANIFEST).write_text("{")
     assert publish(project, "aligned")[0].name == "aligned@1"

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from curation_assets.algorithms.digest import partition_version
 from curation_assets.algorithms.identity import uid_digest, uid_hex
 from curation_assets.audit import takedown_steps
+from curation_assets.audit.audit import audit
 from curation_assets.audit.contains import contains
 from curation_assets.audit.diff import diff
 from curation_assets.audit.journal import journal_path
@@ -24,7 +27,7 @@ from curation_assets.audit.takedown_steps import Outside
 from curation_assets.audit.verify import verify
 from curation_assets.audit.versions import leaves_digest, open_version, uid_leaves
 from curation_assets.audit.why import why
-from curation_assets.errors import LakeError
+from curation_assets.errors import ArgumentError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import read_state
 from resources.delta import Lake, Part
@@ -102,6 +105,8 @@ def test_a_lake_after_a_takedown_is_one_that_never_had_the_samples(
     (done,) = taken(project, *uids)
     assert done.is_finished
     assert done.receipt == 1
+    (receipt,) = read_receipts(Path(project.lake.root))
+    assert done.receipt_sha256 == hashlib.sha256(receipt.path.read_bytes()).hexdigest()
     assert not done.hits
     planned = {planned.name.partition("[")[0] for planned in read_state(project).planned.values() if planned.is_certain}
     assert planned == {"centroids", "cuts/aligned/cut_1", "scores/phash_distance"}
@@ -381,6 +386,23 @@ def test_what_stands_in_its_way_is_said(fault: str, project: Project, tmp_path: 
     assert files(Path(project.lake.root)) == before
 
 
+def test_a_pool_in_the_folder_of_the_lake_does_not_keep_a_takedown_open(pool: Path, tmp_path: Path):
+    """Nor does one in DAGSTER_HOME: its files are listed for their owner, and no part of the lake."""
+    own = tmp_path / "copy" / "lake" / "pool"
+    shutil.copytree(pool, own)
+    project = made(project_over(tmp_path / "copy", own))
+    (done,) = taken(project, pool_rows(project)[3]["uid"], radius=-1)
+    assert done.is_finished, done.hits
+
+
+def test_a_data_file_that_is_missing_is_said_before_anything_is_written(project: Project):
+    path = next(Path(project.lake.root).glob("published/aligned/v1/scores/clip_score/shard=00000/*.parquet"))
+    path.unlink()
+    with pytest.raises(LakeError, match=path.name):
+        taken(project, some_uids(project)[0])
+    assert not journal_path(project.lake.root).exists()
+
+
 def test_a_value_that_the_proof_still_finds_keeps_the_takedown_open(project: Project):
     uid = pool_rows(project)[3]["uid"]
     note = Path(project.lake.root) / "note.txt"
@@ -467,3 +489,71 @@ def test_a_lake_is_taken_down_from_whatever_its_recipe_now_is(project: Project, 
     other = make_project(tmp_path / "other", pool / "*.tar", {"all": {"keep": ["no_filter"]}}, lake=project.lake.root)
     (done,) = take_down(other, request(uid), NOWHERE, lambda line: None)
     assert {"decisions/aligned", "scores/clip_score", "embeddings"} <= {loss.name for loss in done.losses}
+
+
+def member_uids(project: Project) -> list[str]:
+    """Members of aligned@1."""
+    members = Lake(root=str(Path(project.lake.root) / "published/aligned/v1")).read("members")
+    return uid_hex(members["uid_hi"].to_numpy(), members["uid_lo"].to_numpy())
+
+
+def test_a_subset_of_which_every_row_went_is_made_again(project: Project):
+    """The cut of then is gone with its last row, and the rows that come are told by it."""
+    taken(project, *member_uids(project), radius=-1)
+    with pytest.raises(
+        LakeError, match=r"cuts/aligned/cut_1 has 0 rows instead of one: a takedown emptied it; run curate apply"
+    ):
+        diff(project, "aligned", "basic")
+    made(project)
+    assert len(project.lake.read("subsets/aligned"))
+
+
+def test_nothing_is_published_while_a_takedown_is_half_done(project: Project, monkeypatch: pytest.MonkeyPatch):
+    """A version made then would lose members that no redaction of it names."""
+    uid = member_uids(project)[3]
+    with monkeypatch.context() as patched:
+        patched.setattr(takedown_steps, "write_tombstones", lambda *given: (_ for _ in ()).throw(_Killed))
+        with pytest.raises(_Killed):
+            taken(project, uid)
+    with pytest.raises(
+        LakeError, match=r"has an interrupted takedown, whose rows may still be there; finish it with curate takedown"
+    ):
+        publish(project, "basic")
+    taken(project, uid)
+    made(project)
+    assert publish(project, "basic")[1]
+
+
+@pytest.mark.parametrize("words", [{"ticket": "{uid}"}, {"reason": "asked by the owner of {url}"}, {"reason": "'{text}'"}])
+def test_ticket_and_reason_may_not_say_what_is_removed(project: Project, words: dict[str, str]):
+    """Both stay in the receipt, which is written after the proof, and the ticket in tables."""
+    row = next(row for row in alone(project) if row["url"])
+    before = files(Path(project.lake.root))
+    asked = replace(request(row["uid"], radius=-1), **{name: text.format(**row) for name, text in words.items()})
+    with pytest.raises(ArgumentError, match=r"the ticket or the reason holds what is removed \((uid|url|text)\)"):
+        take_down(project, asked, NOWHERE, print)
+    with pytest.raises(ArgumentError, match="holds what is removed"):
+        preview_takedown(project, asked)
+    assert files(Path(project.lake.root)) == before
+
+
+def test_a_version_published_after_a_takedown_is_proved_as_a_whole(project: Project):
+    """Its records name that takedown too, but nothing is gone from it."""
+    taken(project, member_uids(project)[3])
+    version, _ = publish(made(project), "basic")
+    assert verify(project, version).redactions == []
+    entry = sorted((version.folder / "scores" / "image_size" / "_delta_log").glob("*.json"))[-1]
+    entry.write_text(entry.read_text().replace('"run_id', '"run_ix'))
+    path = entry.relative_to(version.folder).as_posix()
+    assert [finding.where for finding in verify(project, version).findings] == [path]
+
+
+def test_a_version_that_lost_other_rows_than_members_is_clean_under_audit(project: Project):
+    """Its cut was taken of all of them."""
+    members = set(member_uids(project))
+    basic = project.lake.read("subsets/basic")
+    others = [uid for uid in uid_hex(basic["uid_hi"].to_numpy(), basic["uid_lo"].to_numpy()) if uid not in members]
+    single = {row["uid"] for row in alone(project)}
+    taken(project, next(uid for uid in others if uid in single), radius=-1)
+    assert not list(Path(project.lake.root).rglob("redaction_*.json"))
+    assert audit(project).breaches == 0

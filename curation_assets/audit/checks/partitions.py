@@ -1,6 +1,7 @@
 """One partition against its own record: order, number of rows, data version, and whose rows they are."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from curation_assets.algorithms.identity import uid_digest
 from curation_assets.audit.invariants import AuditFinding, Spot
 from curation_assets.audit.publish import content_digests
 from curation_assets.lineage.planning import FAILED_CHECKS
+from resources.uid_lookup import wrong_bounds
 
 Record = Mapping[str, object]
 
@@ -51,6 +53,13 @@ def digest_findings(spot: Spot, record: Record, rows: pa.Table) -> Iterator[Audi
     present = present_versions(spot.table, record, rows)
     if record.get("data_version") not in present:
         yield spot.breach("digest", "data_version", record.get("data_version"), present[0])
+
+
+def statistics_findings(spot: Spot, file: Path) -> Iterator[AuditFinding]:
+    """Statistics of a local data file that are not those of its rows."""
+    for column, group, stated, actual in wrong_bounds(file):
+        shown = [f"{smallest} to {largest}" for smallest, largest in (actual, stated)]
+        yield spot.breach("statistics", f"{file.name}, {column} of row group {group}", *shown)
 
 
 def identity_findings(spot: Spot, record: Record, rows: pa.Table) -> Iterator[AuditFinding]:
