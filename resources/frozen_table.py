@@ -89,10 +89,11 @@ def replace_files(snapshot: Snapshot, files: Iterable[tuple[str | None, DataFile
         if file is None:
             continue
         name = file.name if isinstance(file, Path) else f"part-{uuid4()}.parquet"
-        path = str(Path(snapshot.files[shard][0]).with_name(name))
+        path = name if shard is None else f"{SHARD}={shard}/{name}"
         if isinstance(file, Path):
             _link(file, Path(snapshot.uri) / path)
         else:
+            (Path(snapshot.uri) / path).parent.mkdir(exist_ok=True)
             (Path(snapshot.uri) / path).write_bytes(file)
         added.append(_action(Path(snapshot.uri), path, shard))
     is_sharded = SHARD in snapshot.schema.names

@@ -69,6 +69,9 @@ def test_partitions_are_replaced_by_files_of_another_table_new_ones_and_none(lak
     assert [len(found.read(shard)) for shard in "ab"] == [3, 0]
     assert (found.records["b"]["rows"], found.records["b"]["made"]) == (0, "empty")
     assert load_snapshot(found.uri, None).records == found.records  # whoever opens it anew
+    frozen.replace_files("facts", [("b", data_file(rows("b", 4)))], {"b": {"made": "again", "rows": 4}})
+    assert frozen.snapshot("facts").shards == ["a", "b"]
+    assert frozen.read("facts", shard="b").equals(rows("b", 4).select(found.schema.names))
 
 
 def test_records_alone_are_replaced(lakes: tuple[Lake, Lake]) -> None:
