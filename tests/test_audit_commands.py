@@ -20,6 +20,8 @@ from curation_assets.terminal_audit import print_why
 from resources.delta import Part
 from tests.asked_project import decided, joined
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 def curate(project: Project, *arguments: str) -> tuple[int, str]:
     ran = CliRunner().invoke(app, [*arguments, "--recipe", str(project.recipe.path)])

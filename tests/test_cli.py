@@ -52,6 +52,7 @@ def test_status_tells_what_is_there(applied: Curated, tmp_path: Path) -> None:
     assert "english_caption" in shown
 
 
+@pytest.mark.slow
 def test_plan_tells_what_would_run_and_why(applied: Curated, tmp_path: Path) -> None:
     content = yaml.safe_load(applied[0].recipe.path.read_text())
     recipe = tmp_path / "edited.yaml"
@@ -81,6 +82,7 @@ def test_plan_tells_what_would_run_and_why(applied: Curated, tmp_path: Path) -> 
     assert "'cut' names nothing" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_preview_counts_and_writes_nothing(applied: Curated, tmp_path: Path) -> None:
     recipe = str(applied[0].recipe.path)
     ran = curate("preview", "aligned", "--set", "clip_score.top_fraction=0.25", "--recipe", recipe, "--json", cwd=tmp_path)
@@ -119,6 +121,7 @@ def test_a_mistake_is_one_message_and_exit_code_2(arguments: tuple[str, ...], me
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.slow
 def test_an_encoder_that_cannot_be_had_fails_one_asset_and_exits_with_1(drawn_pool: Path, tmp_path: Path) -> None:
     (tmp_path / "curation.yaml").write_text(
         f"pool: {{path: '{drawn_pool}/pool/*.tar'}}\nencoder: {{model: ViT-B-32, pretrained: missing.safetensors}}\n"

@@ -84,6 +84,7 @@ def test_equal_content_stops_the_wave(pool: Path, tmp_path: Path, instance: dg.D
     assert set(run_apply(project, instance).materialized) == {"raw_pool[00001]", "rejected_samples[00001]"}
 
 
+@pytest.mark.slow
 def test_another_checkpoint_reaches_what_reads_embeddings(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     for name in ("first", "renamed", "other"):
         (tmp_path / name).write_text("a checkpoint file; the tiny encoder does not read it")
@@ -97,6 +98,7 @@ def test_another_checkpoint_reaches_what_reads_embeddings(pool: Path, tmp_path: 
     assert not made & sharded("raw_pool", "scores/caption_language", "scores/image_size", "subsets/basic")
 
 
+@pytest.mark.slow
 def test_new_shard_is_curated_with_only_its_own_sample_work(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     late = (pool / "00001.tar").rename(tmp_path / "late.tar")
     project = make_project(tmp_path, pool / "*.tar")
@@ -127,6 +129,7 @@ def test_order_of_shards_does_not_change_a_byte(
         assert {p: r["data_version"] for p, r in ours.items()} == {p: r["data_version"] for p, r in theirs.items()}, node.name
 
 
+@pytest.mark.slow
 def test_unreadable_shard_counts_as_empty_and_holds_back_no_other(
     pool: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -148,6 +151,7 @@ def test_unreadable_shard_counts_as_empty_and_holds_back_no_other(
     assert len(project.lake.read("raw_pool", shard="00002")) == len(project.lake.read("raw_pool", shard="00001"))
 
 
+@pytest.mark.slow
 def test_failed_blocking_check_stops_its_readers_until_it_is_mended(
     pool: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -175,6 +179,7 @@ def test_a_pool_without_files_says_so(tmp_path: Path, instance: dg.DagsterInstan
         run_apply(make_project(tmp_path, tmp_path / "nothing" / "*.tar"), instance)
 
 
+@pytest.mark.slow
 def test_runs_of_a_killed_apply_are_marked_as_failed_but_not_those_of_another_lake(
     pool: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -192,6 +197,7 @@ def test_runs_of_a_killed_apply_are_marked_as_failed_but_not_those_of_another_la
     assert instance.get_run_by_id(theirs.run_id).status == dg.DagsterRunStatus.STARTED
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_after_computing_has_stored_nothing(
     pool: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +217,7 @@ def test_a_step_that_fails_after_computing_has_stored_nothing(
     assert not run_apply(project, instance).failed
 
 
+@pytest.mark.slow
 def test_values_out_of_bounds_stop_their_readers_at_every_later_apply(
     pool: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +238,7 @@ def test_state_names_the_reason(pool: Path, tmp_path: Path, instance: dg.Dagster
     assert read_state(project).out_of_date(project.graph[("centroids",)]) == {None: ["parameter seed: 0 -> 7"]}
 
 
+@pytest.mark.slow
 def test_other_weights_under_the_same_name_are_noticed(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     """Within one process, which keeps the encoder that it has loaded."""
 

@@ -131,6 +131,7 @@ def test_one_run_makes_everything_and_then_there_is_rest(daemon: Daemon) -> None
     assert daemon.instance.get_runs_count() == runs + 1  # the job itself, and no run of an asset in it
 
 
+@pytest.mark.slow
 def test_edit_on_disk_needs_no_reload(daemon: Daemon) -> None:
     daemon.run(daemon.requested())
     keep = [{"caption_length": {"min_words": 4}}]
@@ -142,6 +143,7 @@ def test_edit_on_disk_needs_no_reload(daemon: Daemon) -> None:
     assert daemon.skipped() == UP_TO_DATE
 
 
+@pytest.mark.slow
 def test_new_tar_is_registered_and_curated(daemon: Daemon, pool: Path, tmp_path: Path) -> None:
     late = (pool / "00001.tar").rename(tmp_path / "late.tar")
     daemon.run(daemon.requested())
@@ -175,6 +177,7 @@ def test_setting_decides_whether_anything_starts(
     assert isinstance(answer, dg.RunRequest if run == "on_schedule" else dg.SkipReason)
 
 
+@pytest.mark.slow
 def test_failure_is_told_once_and_not_tried_again(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     broken = watch(tmp_path, pool, instance, BrokenClip())
     told, shown = failure(broken.run(broken.requested()))
@@ -193,6 +196,7 @@ def test_failure_is_told_once_and_not_tried_again(pool: Path, tmp_path: Path, in
     assert repaired.skipped() == UP_TO_DATE
 
 
+@pytest.mark.slow
 def test_plan_beyond_the_budget_waits_for_a_person(daemon: Daemon) -> None:
     daemon.edit(automation={"run": "on_change", "max_seconds": 1e6})
     assert "nothing is known of its cost against automation.max_seconds 1,000,000" in daemon.skipped()
@@ -366,6 +370,7 @@ def test_setting_that_cannot_be_followed_is_a_fault(setting: dict[str, object], 
         make_project(tmp_path, pool / "*.tar", CHEAP, automation=setting)
 
 
+@pytest.mark.slow
 def test_tick_loads_nothing_heavy(daemon: Daemon) -> None:
     script = f"""
 import sys, dagster as dg

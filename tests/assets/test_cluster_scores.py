@@ -17,6 +17,8 @@ from curation_assets.scores import all_scores
 from curation_assets.scores.semdedup_similarity import semdedup_similarity
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 KEY = ("scores", "semdedup_similarity")
 SUBSETS = {"deduplicated": {"keep": [{"semdedup_similarity": {"max": 0.95}}]}}
 CLUSTERS = {"k": 5, "samples_per_centroid": 39}

@@ -20,6 +20,8 @@ from tests.small_pools import datacomp_columns, write_datacomp
 from tests.small_project import run_apply
 from tests.small_wordnet import write_wordnet
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 ROWS, SHARDS, DIMENSIONS, K = 70, 3, 12, 9
 CAPTIONS = (
     "a photograph of the old dog by the harbour",

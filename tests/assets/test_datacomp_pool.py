@@ -15,6 +15,8 @@ from curation_assets.recipe import check_recipe
 from tests.small_pools import datacomp_columns, datacomp_features, uid_of, write_datacomp
 from tests.small_project import run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 SUBSETS: dict[str, object] = {
     "aligned": {"keep": [{"clip_l14_similarity_score": {"min": 0.25}}]},
     "best": {"keep": [{"clip_l14_similarity_score": {"top_fraction": 0.3}}]},

@@ -19,6 +19,8 @@ from curation_assets.holdings.status import artifact_status
 from resources.delta import Part
 from tests.small_project import SUBSETS, make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 NAME = "datasets/aligned"
 
 

@@ -14,6 +14,8 @@ from curation_assets.holdings.state import read_state
 from resources.delta import Lake
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 UNATTENDED = Settings(retry_failed=False)
 
 

@@ -12,6 +12,8 @@ from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 def project_of(folder: Path, path: object = "pool") -> Project:
     pool = {"path": path, "format": "folder", "max_removed_fraction": 1}

@@ -19,6 +19,8 @@ from curation_assets.scores.target_similarity import target_similarity
 from curation_assets.summaries.reference_pairs import reference_pairs
 from tests.small_project import TinyClip, make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 SUBSETS = {
     "drawn": {"keep": [{"random_draw": {"top_fraction": 0.5}}]},
     "drawn_again": {"keep": [{"random_draw_other": {"top_fraction": 0.5}}]},

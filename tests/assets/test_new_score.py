@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.small_project import SUBSETS
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,7 @@ json.dump({"failed": applied.failed, "made": sorted(applied.materialized), "colu
 """
 
 
+@pytest.mark.slow
 def test_one_file_makes_an_asset_a_table_checks_and_a_filter(drawn_pool: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     for package in ("curation_assets", "resources", "tests"):

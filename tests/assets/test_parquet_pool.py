@@ -5,12 +5,15 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from curation_assets.assets.encoder import NO_PIXELS
 from curation_assets.holdings.project import Project, open_project
 from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply
+
+pytestmark = pytest.mark.slow  # every test has a lake of its own
 
 SUBSETS: dict[str, object] = {"large": {"keep": [{"image_size": {"min_side_px": 16}}, {"clip_score": {"min": -1}}]}}
 

@@ -18,6 +18,8 @@ from curation_assets.holdings.state import read_state
 from curation_assets.scores import all_scores
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 SUBSETS = {
     "pictures": {"keep": [{"phash_distance": {"min": 5}}]},
     "neighbours": {"keep": [{"neighbour_similarity": {"max": 0.95}}]},

@@ -21,6 +21,8 @@ from resources.delta import Part
 from resources.encoder import Encoded
 from tests.small_project import TinyClip, TinyEncoder, make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 # Every chain but the first is edited by one preview only, so that one more materialization answers for all of them.
 SUBSETS = {
     "basic": {"keep": ["english_caption", {"caption_length": {}}, {"image_size": {"min_side_px": 64}}]},

@@ -222,6 +222,7 @@ SHARDS = st.lists(SAMPLES, unique_by=lambda sample: sample[0], max_size=5)
 EVENTS = st.lists(st.sampled_from(["vacuum", "encoder", "nothing", "nothing", "nothing"]), max_size=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(SHARDS, EVENTS, st.booleans()), min_size=2, max_size=6))
 def test_any_history_makes_what_changed_and_ends_as_if_all_had_been_made(

@@ -12,6 +12,8 @@ from curation_assets.scores.clip_score import clip_score
 from tests.changing_lake import write_tar
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 ORDER = [("shard", "ascending"), ("row", "ascending")]
 SUBSETS = {
     "aligned_by_both": {"keep": [{"clip_score": {"top_fraction": 0.7}}, {"clip_score_second": {"top_fraction": 0.7}}]},

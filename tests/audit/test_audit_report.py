@@ -12,6 +12,8 @@ from curation_assets.errors import RecipeError
 from curation_assets.holdings.project import Project
 from tests.small_project import TinyClip, make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 SECTION = {"run": "on_schedule", "cron": "5 4 * * *", "timezone": "Europe/Berlin"}
 
 

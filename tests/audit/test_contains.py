@@ -16,6 +16,8 @@ from resources.delta import Part
 from tests.asked_project import ASKED, raw
 from tests.small_project import make_project
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 UIDS = {
     "a": {"x": [1, 2, 3], "y": [3, 4]},  # 3 is in both shards
     "b": {"x": [1, 2, 3, 4], "y": []},

@@ -17,6 +17,8 @@ from curation_assets.holdings.project import Project
 from tests.audit.takedown_project import pool_rows
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 NOTHING = dg.GraphDefinition(name="nothing").to_job()
 
 

@@ -13,6 +13,8 @@ from curation_assets.errors import ArgumentError
 from curation_assets.holdings.project import Project
 from tests.audit.published_projects import curated
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 @pytest.fixture(scope="module")
 def project(drawn_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:

@@ -28,6 +28,8 @@ from resources.delta import Part
 from tests.asked_project import ASKED, MIXED_ANY, bytes_at, decided, joined, raw
 from tests.small_project import make_project, run_apply
 
+pytestmark = pytest.mark.slow  # every test has a lake of its own
+
 
 def agree(story: Story, row: dict[str, object], expected: dict[str, tuple[bool | None, str | None]]) -> list[str]:
     """Where a story differs from the second opinion."""

@@ -81,6 +81,7 @@ def test_a_complete_pool_is_left_untouched_and_never_replaced_by_another(folder:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_deleted_files_are_drawn_again_and_added_ones_are_kept(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy/pool/00001.tar").unlink()
@@ -90,6 +91,7 @@ def test_deleted_files_are_drawn_again_and_added_ones_are_kept(folder: Path, tmp
     assert files_of(tmp_path / "copy") == files_of(folder) | {"pool/00007.tar": b"a shard of the user's own"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_pool_and_the_next_one_finishes(folder: Path, tmp_path: Path) -> None:
     code = f"import curation_assets.demo.pool as p; p.generate_pool(p.Path({str(tmp_path)!r}), **{SMALL})"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
@@ -120,6 +122,7 @@ def forget_last_tar(pool: Path) -> None:
         (lambda path: forget_last_tar(path / "pool"), "are drawn otherwise here"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_not_this_pool_is_refused_and_kept(
     folder: Path, tmp_path: Path, spoil: Callable[[Path], object], message: str
 ) -> None:

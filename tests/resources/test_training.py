@@ -18,6 +18,8 @@ from resources.contrastive import deterministic
 from resources.training import TrainingSettings, train_clip
 from tests.resources.squares import stored
 
+pytestmark = pytest.mark.slow  # every test trains
+
 ROOT = Path(__file__).parents[2]
 SMALL = TrainingSettings(
     **{"image_size_px": 16, "patch_size_px": 8, "width": 32, "image_layers": 1, "text_layers": 1, "heads": 2},
