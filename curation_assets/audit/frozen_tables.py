@@ -9,7 +9,7 @@ from curation_assets.algorithms.labels import label_of
 from curation_assets.errors import LakeError
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.tables import Key
-from resources.frozen_table import open_frozen
+from resources.frozen_table import open_frozen, read_checked
 from resources.snapshot import Snapshot
 
 from .circumstances import partitions_digest
@@ -86,7 +86,7 @@ def _check_partition(partition: tuple[Key, str | None], snapshot: Snapshot, pool
         verified.findings.append(Finding("rows without a record", where, "a record in the log", "none"))
         return
     try:
-        rows = snapshot.read(part)
+        rows = read_checked(snapshot, part)
     except LakeError as error:
         verified.findings.append(Finding(UNREADABLE, where, f"data version {record.get('data_version')}", str(error)))
         return

@@ -17,7 +17,7 @@ from curation_assets.errors import ArgumentError, CurationError, LakeError
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
 from curation_assets.tables import Key
-from resources.frozen_table import open_frozen
+from resources.frozen_table import open_frozen, read_checked
 
 from .circumstances import funnel
 from .dataset_table import registered
@@ -145,7 +145,7 @@ def _redactions(version: Version, verified: Verified) -> list[Redaction]:
 def _check_members(version: Version, redactions: list[Redaction], verified: Verified) -> pa.Table | None:
     """Recompute rows, uids and columns of the members; None if they cannot be read."""
     try:
-        members = open_frozen(str(version.folder / MEMBERS)).read(None)
+        members = read_checked(open_frozen(str(version.folder / MEMBERS)), None)
         leaves = uid_leaves(members["uid_hi"].to_numpy(), members["uid_lo"].to_numpy())
         whole = leaves_digest(with_removed(leaves, redactions))
     except (LakeError, KeyError) as error:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from curation_assets.algorithms.digest import partition_version
 from curation_assets.audit.dataset_table import registered
 from curation_assets.audit.file_sums import SUMS, write_sums
-from curation_assets.audit.findings import Verified
+from curation_assets.audit.findings import UNREADABLE, Verified
 from curation_assets.audit.publish import publish
 from curation_assets.audit.verify import reference_to_verify, verify, version_to_verify
 from curation_assets.audit.versions import MANIFEST, Version
@@ -68,6 +69,19 @@ def test_a_sound_version_passes_also_after_the_lake_was_moved(published: Project
         assert found.rows == place.lake.read(f"subsets/{dataset}").num_rows
         assert found.partitions > 8
     assert verify(project, version_of(project)).rebuilt == []
+
+
+@pytest.mark.parametrize("table", ["raw_pool", "members"])
+def test_a_text_that_is_no_utf8_is_a_file_that_cannot_be_read(project: Project, table: str) -> None:
+    path = data_file(version_of(project), table)
+    rows = pq.ParquetFile(path).read()
+    texts = [b"caf\xc6", *(text.encode() for text in rows["text"].to_pylist()[1:])]
+    pq.write_table(
+        rows.set_column(rows.column_names.index("text"), "text", pa.array(texts, pa.binary()).view(pa.string())), path
+    )
+    where = [finding.where for finding in checked(project).findings if finding.what == UNREADABLE]
+    assert len(where) == 1
+    assert where[0].startswith(table)
 
 
 def test_a_sound_version_needs_neither_the_live_tables_nor_the_pool(project: Project) -> None:
