@@ -18,6 +18,7 @@ from curation_assets.holdings.project import Project
 from curation_assets.holdings.state import State
 from curation_assets.tables import Key
 from resources.frozen_table import open_frozen, read_checked
+from resources.stored_files import damage
 
 from .circumstances import funnel
 from .dataset_table import registered
@@ -99,8 +100,15 @@ def verify(project: Project, version: Version, rebuild: bool = False) -> Verifie
 
 def _as_published(project: Project, version: Version, verified: Verified) -> Version:
     """The version with the manifest that the lake's table of versions holds; manifest.json must be the same."""
-    rows = {row["dataset_version"]: row for row in registered(project, version.dataset).to_pylist()}
-    row, table = rows.get(version.number), f"datasets/{version.dataset}"
+    table = f"datasets/{version.dataset}"
+    try:
+        with damage(f"cannot read {table}"):
+            rows = {row["dataset_version"]: row for row in registered(project, version.dataset).to_pylist()}
+            row = rows.get(version.number)
+            manifest = {} if row is None else json.loads(row["manifest"])
+    except LakeError as error:
+        verified.findings.append(Finding(UNREADABLE, table, "the table of versions", str(error)))
+        return version
     if row is None:
         expected = f"a row for version {version.number}; curate publish adds it"
         verified.findings.append(Finding("is not in the table of versions", table, expected, "none"))
@@ -108,7 +116,6 @@ def _as_published(project: Project, version: Version, verified: Verified) -> Ver
     trusted = str(row["manifest"])
     digest = hashlib.sha256(trusted.encode()).hexdigest()
     verified.compare("the manifest kept in the table was changed", table, row["manifest_sha256"], digest)
-    manifest = json.loads(trusted)
     try:
         text = (version.folder / MANIFEST).read_bytes()
     except OSError as error:

@@ -84,6 +84,14 @@ def test_a_text_that_is_no_utf8_is_a_file_that_cannot_be_read(project: Project, 
     assert where[0].startswith(table)
 
 
+def test_a_table_of_versions_that_cannot_be_read_is_a_finding(project: Project) -> None:
+    version = version_of(project)
+    log = max((Path(project.lake.root) / "datasets" / "aligned" / "_delta_log").glob("*.json"))
+    log.write_text(log.read_text().replace("{", "x", 1))
+    (found,) = [finding for finding in verify(project, version).findings if finding.what == UNREADABLE]
+    assert (found.where, "Json error" in found.found) == ("datasets/aligned", True)
+
+
 def test_a_sound_version_needs_neither_the_live_tables_nor_the_pool(project: Project) -> None:
     for folder in Path(project.lake.root).iterdir():
         if folder.name not in ("published", "datasets"):
