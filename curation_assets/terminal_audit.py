@@ -34,9 +34,8 @@ def print_why(found: "Why") -> None:
         out.print(f"{shown(found.asked)} is nowhere in {counts}, nor among {found.searched.rejected_rows:,} rejected samples")
         if found.searched.rejected_rows and found.kind != "key":
             out.print("[dim]a rejected sample is known by SHARD/KEY alone: its uid, image and URL are not stored[/]")
-    for gone in found.taken_down:
-        fate = "is refused" if found.version is None else f"was removed from {found.subset}@{found.version}"
-        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} {fate}, ticket {shown(gone.ticket)}")
+    fate = "is refused" if found.version is None else f"was removed from {found.subset}@{found.version}"
+    _print_taken_down(found, fate)
     for story in found.samples:
         _print_story(story)
     for row in found.rejected:
@@ -133,14 +132,18 @@ def print_which(found: "Which") -> None:
         out.print(f"and {len(found.samples) - _MOST_SHOWN:,} more; --json lists all")
     places = f"{found.pool_rows:,} rows, {len(found.subsets):,} subsets and {len(found.versions):,} published versions"
     out.print(f"{len(found.samples):,} samples match {shown(found.asked)} in {places}")
-    for gone in found.taken_down:
-        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} is refused, ticket {shown(gone.ticket)}")
+    _print_taken_down(found, "is refused")
     for way in found.searched:
         out.print(f"[dim]{way.how} {'searched' if way.is_searched else 'not searched'}: {shown(way.remark)}[/]")
     if found.kind == "domain" and not found.found:
         out.print("[dim]read as a domain: no file here has that name[/]")
     for line in found.unusable:
         out.print(f"[yellow]unknown[/] {shown(line)}")
+
+
+def _print_taken_down(found: "Why | Which", fate: str) -> None:
+    for gone in found.taken_down:
+        out.print(f"[red]taken down[/] {shown(found.asked)}: its {gone.kind} {fate}, ticket {shown(gone.ticket)}")
 
 
 def _match(one: "Holder") -> str:

@@ -13,7 +13,7 @@ from deltalake.transaction import AddAction
 
 from curation_assets.errors import LakeError
 
-from .snapshot import RECORD, SHARD, Snapshot, folded, load_snapshot
+from .snapshot import RECORD, SHARD, Snapshot, folded, load_snapshot, reading
 from .table_layout import CONFIGURATION
 
 # What takes the place of a partition's files: a file of another table of the same columns, which is shared; the bytes of a new
@@ -114,10 +114,8 @@ def read_checked(snapshot: Snapshot, shard: str | None) -> pa.Table:
         LakeError: they are not, or cannot be read.
     """
     rows = snapshot.read(shard)
-    try:
+    with reading(f"{snapshot.uri}, shard {shard!r}"):
         rows.validate(full=True)
-    except pa.ArrowException as error:
-        raise LakeError(f"{snapshot.uri}, shard {shard!r}: {str(error).strip()}; the file is damaged") from error
     return rows
 
 

@@ -20,7 +20,7 @@ from curation_assets.terminal_audit import print_why
 from resources.delta import Part
 from tests.asked_project import decided, joined
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 
 def curate(project: Project, *arguments: str) -> tuple[int, str]:

@@ -1,6 +1,5 @@
 """Perceptual hashes of every picture, for methods that look for copies."""
 
-import os
 from collections.abc import Mapping
 
 import dagster as dg
@@ -17,6 +16,7 @@ from curation_assets.recipe import Recipe
 from curation_assets.tables import Key
 from resources.delta import Lake
 from resources.grey_pictures import grey_pictures
+from resources.threads import available_cores
 
 from .batch import run_steps
 from .catalogue import asset_spec, check_spec, most_frequent
@@ -89,7 +89,7 @@ def _hashed(pool: pa.Table, recipe: Recipe) -> tuple[PerceptualHashes, np.ndarra
     """Hashes of the pictures of rows, and per row None or why there is none."""
     has_pixels = pool["tar"].is_valid().to_numpy()
     places = image_places(pool.filter(pa.array(has_pixels)), recipe)
-    pictures, faults = grey_pictures(places, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    pictures, faults = grey_pictures(places, available_cores())
     reasons = np.full(len(pool), NO_PIXELS, object)
     reasons[has_pixels] = faults
     all_pictures = np.zeros((len(pool), *pictures.shape[1:]), np.uint8)

@@ -13,8 +13,8 @@ from curation_assets.lineage.planning import data_versions
 from curation_assets.lineage.uid_sets import UidSet, common, uid_set
 from curation_assets.recipe_override import subset_chain
 from resources.delta import Lake
+from resources.row_lookup import uid_range
 from resources.snapshot import Snapshot
-from resources.uid_lookup import uid_range
 
 from .versions import MEMBERS, Version, find_version, parse_reference, versions
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.snapshot import Snapshot
+from resources.threads import computed_ahead
 
-from .ahead import computed_ahead
 from .lake_roots import LakeRoot
 from .matching import among
 from .pool_cut import POOL

@@ -36,6 +36,8 @@ from .versions import MANIFEST, Version, dataset_folder, find_version, leaves_di
 from .versions import MEMBERS as MEMBERS_TABLE
 
 _POOL: Key = ("raw_pool",)
+# A uid or sha256 in hex digits; 40 of them are a commit of git.
+_NAME_OF_A_SAMPLE = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{64})(?![0-9a-f])", re.IGNORECASE)
 _VECTORS = {"image_embedding", "text_embedding", "target_embedding", "centroid"}
 
 
@@ -57,8 +59,10 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
             local disk.
     """
     require_subset(project, subset)
-    if found := re.search(r"[0-9a-fA-F]{32}", note):
-        raise ArgumentError(f"the note holds {found[0]}, and a manifest never changes; leave uids and digests out of its note")
+    if found := _NAME_OF_A_SAMPLE.search(note):
+        raise ArgumentError(
+            f"the note holds {found[1][:32]}, and a manifest never changes; leave uids and digests out of its note"
+        )
     dataset_folder(project, subset)  # before anything is read: it may be that nothing can be published here
     with project.lake.lock(f"publish-{subset}"):
         _require_no_removal(project)

@@ -1,8 +1,6 @@
 """Rows of a lake as questions read them: shard by shard, each column once, and only what belongs to the present raw_pool."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,7 +10,8 @@ from curation_assets.errors import LakeError
 from curation_assets.holdings.state import State
 from curation_assets.lineage.story import TableRead
 from curation_assets.tables import Key
-from resources.uid_lookup import find_uid, holds_row
+from resources.row_lookup import find_uid, holds_row
+from resources.threads import computed_ahead
 
 POOL: Key = ("raw_pool",)
 UIDS = ["row", "uid_hi", "uid_lo"]
@@ -92,8 +91,7 @@ class StoredRows:
         """What is read of many shards, several at once."""
         if len(shards) < 2:
             return [look(shard) for shard in shards]
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1, len(shards))) as pool:
-            return list(pool.map(look, shards))
+        return list(computed_ahead(look, shards))
 
     def _kept_places(self, shard: str, uid: tuple[int, int]) -> list[Place]:
         uids = self.read(POOL, shard, UIDS)

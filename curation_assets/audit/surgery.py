@@ -16,8 +16,8 @@ from curation_assets.scores import all_scores
 from resources.frozen_table import DataFile
 from resources.snapshot import STAMP
 from resources.table_layout import data_file
+from resources.threads import computed_ahead
 
-from .ahead import computed_ahead
 from .partition_cut import REJECTED, CutPartition, cut_key, cut_partition
 from .pool_cut import POOL, PoolCut
 from .publish import column_digests
@@ -42,7 +42,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class _Left:
+class Left:
     """What is left of a partition: whether its rows change, how many they are, and as in Change and CutPartition.
 
     `content` are the digests of a version's members.
@@ -139,21 +139,21 @@ class Surgery:
                 new[FAILED_CHECKS] = sorted({*_names(record.get(FAILED_CHECKS)), _FAILED})
             yield Change(table, shard, left.dropped, left.blanked, left.has_rows, new)
 
-    def look(self, table: str, shard: str | None) -> "_Left":
+    def look(self, table: str, shard: str | None) -> Left:
         """What is left of a partition; found once of a file that several tables have."""
         snapshot, key = self.pool.root.lake.snapshot(table), self.key(table, shard)
 
-        def find() -> _Left:
+        def find() -> Left:
             cut = self._cut(table, shard)
             if cut.rows is None and cut.uid_digest == snapshot.records.get(shard, {}).get("uid_digest"):
-                return _Left(False, 0, cut.uid_digest, "", 0, 0, cut.is_broken, {})  # stays as it is
+                return Left(False, 0, cut.uid_digest, "", 0, 0, cut.is_broken, {})  # stays as it is
             rows = snapshot.read(shard) if cut.rows is None else cut.rows
             if cut.rows is not None:
                 self.pool.shared.hold(key, rows)
             content = {"columns": column_digests(rows)} if table == MEMBERS else {}
             version = json_digest(content) if content else partition_version(rows, cut.uid_digest)
             counts = cut.dropped, cut.blanked, cut.is_broken
-            return _Left(cut.rows is not None, len(rows), cut.uid_digest, version, *counts, content)
+            return Left(cut.rows is not None, len(rows), cut.uid_digest, version, *counts, content)
 
         return self.pool.shared.once(snapshot, shard, key, find)
 

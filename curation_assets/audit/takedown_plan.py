@@ -10,8 +10,8 @@ import numpy as np
 from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import shard_files
 from resources.byte_scan import Hit
+from resources.threads import computed_ahead
 
-from .ahead import computed_ahead
 from .exported_files import count_in, exported_files
 from .journal import Journal, plain_words
 from .lake_roots import LakeRoot

@@ -8,8 +8,8 @@ from curation_assets.holdings.project import Project
 from curation_assets.holdings.shards import shard_files
 from resources.byte_scan import Needle, ScanReport, scan
 from resources.purge import purge_table
+from resources.threads import computed_ahead
 
-from .ahead import computed_ahead
 from .exported_files import remove_from
 from .journal import Journal, delete_journal, journal_path, write_journal
 from .lake_roots import LakeRoot, lake_roots

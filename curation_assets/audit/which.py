@@ -14,8 +14,8 @@ from curation_assets.holdings.state import State
 from curation_assets.lineage.holders import Holder, InVersion, Looked, Match, Which
 from curation_assets.tables import Key
 from resources.delta import Lake
+from resources.row_lookup import find_uid
 from resources.snapshot import Snapshot
-from resources.uid_lookup import find_uid
 
 from .alike import ImageVector, alike_by_hash, alike_by_vector
 from .asked import FILE, SHA256, UID, Asked, samples_asked, uid_text
@@ -27,7 +27,8 @@ SCHEMA = 1
 _FEATURES: tuple[Key, ...] = (("perceptual_hashes",), ("embeddings",))
 _IDENTITY = ["uid_hi", "uid_lo", "pool_shard", "pool_row"]
 Sample = tuple[str, str]  # uid and shard
-_THREADS = 3  # more only wait for the interpreter: of 1 to 8, this is the fastest with files in memory and without
+# Of 1, 2, 3, 4 and 8, measured on 2 cores: 2 or 3 are best with the files in memory and without; more wait for the interpreter.
+_THREADS = 3
 _FEW = 8  # samples that are looked up one by one; for more the whole subsets are read
 
 
@@ -60,17 +61,16 @@ class _Search:
         self._threads = threads
         self._subsets = [plan.name for plan in project.recipe.subsets]
         keys = [POOL, *(("subsets", name) for name in self._subsets), *(k for k in features if k in project.graph)]
-        self._versions = versions(project)
+        found = versions(project)
         lakes = [(project.lake, project.graph[key].name) for key in keys]
-        lakes += [(_lake(str(version.folder)), MEMBERS) for version in self._versions]
+        lakes += [(_lake(str(version.folder)), MEMBERS) for version in found]
         opened = list(threads.map(lambda table: table[0].snapshot(table[1]), lakes))
-        published = list(zip(self._versions, opened[len(keys) :], strict=True))
+        published = list(zip(found, opened[len(keys) :], strict=True))
         shards = sorted(s for s in (opened[0].records if opened[0] else {}) if s is not None)
         self._stored = StoredRows(State(project, {}, shards, dict(zip(keys, opened, strict=False))))
         self._members: list[tuple[Version, Snapshot]] = [(version, members) for version, members in published if members]
-        lacking = [version.name for version, members in published if not members]
-        without = "it has no table of its members; curate verify says what is wrong"
-        self._unusable = [f"{name}: {without}" for name in lacking]
+        fault = "it has no table of its members; curate verify says what is wrong"
+        self._unusable = [f"{version.name}: {fault}" for version, members in published if not members]
 
     def answer(self, text: str, meant: Asked, is_near: bool, image_vector: ImageVector | None) -> Which:
         exact = Asked(SHA256, _digest(Path(meant.text))) if meant.kind == FILE else meant

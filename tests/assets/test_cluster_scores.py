@@ -17,7 +17,7 @@ from curation_assets.scores import all_scores
 from curation_assets.scores.semdedup_similarity import semdedup_similarity
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 KEY = ("scores", "semdedup_similarity")
 SUBSETS = {"deduplicated": {"keep": [{"semdedup_similarity": {"max": 0.95}}]}}
@@ -78,7 +78,6 @@ def test_each_cluster_is_measured_as_a_whole(project: Project) -> None:
     assert set(unmeasured) <= {None}
 
 
-@pytest.mark.slow
 def test_shards_that_come_go_and_change(project: Project, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     pool = tmp_path / "pool"
     shutil.copy(tmp_path / "late.tar", pool / "00003.tar")

@@ -20,7 +20,7 @@ from tests.small_pools import datacomp_columns, write_datacomp
 from tests.small_project import run_apply
 from tests.small_wordnet import write_wordnet
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 ROWS, SHARDS, DIMENSIONS, K = 70, 3, 12, 9
 CAPTIONS = (

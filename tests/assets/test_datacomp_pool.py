@@ -15,7 +15,7 @@ from curation_assets.recipe import check_recipe
 from tests.small_pools import datacomp_columns, datacomp_features, uid_of, write_datacomp
 from tests.small_project import run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 SUBSETS: dict[str, object] = {
     "aligned": {"keep": [{"clip_l14_similarity_score": {"min": 0.25}}]},
@@ -111,7 +111,6 @@ def made_of_features(shard: str) -> set[str]:
     return {f"{name}[{shard}]" for name in ("raw_pool", "rejected_samples", "pool_scores", "embeddings")}
 
 
-@pytest.mark.slow
 def test_replaced_features_reach_what_reads_embeddings(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder)
     applied(project, instance)
@@ -137,7 +136,6 @@ def test_replaced_features_reach_what_reads_embeddings(folder: Path, instance: d
     assert applied(project, instance) == set()
 
 
-@pytest.mark.slow
 def test_replaced_scores_reach_what_filters_by_them(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder)
     applied(project, instance)
@@ -167,7 +165,6 @@ def test_unreadable_shards_hold_back_no_other(folder: Path, instance: dg.Dagster
     assert {shard for shard, _ in kept(project, "aligned")} == {"a", "b"}
 
 
-@pytest.mark.slow
 def test_features_that_cannot_be_used_are_null_with_a_reason(folder: Path, instance: dg.DagsterInstance) -> None:
     features = datacomp_features(ROWS)
     features["l14_img"][3], features["l14_txt"][3] = 0, np.nan
@@ -189,7 +186,6 @@ def test_features_that_cannot_be_used_are_null_with_a_reason(folder: Path, insta
     assert project.lake.read("embeddings", shard="b")["reason"].null_count == ROWS
 
 
-@pytest.mark.slow
 def test_features_under_another_name(folder: Path, instance: dg.DagsterInstance) -> None:
     project = project_of(folder, encoder={"features": {"image": "b32_img", "text": "b32_txt"}})
     result = run_apply(project, instance, NoModel())

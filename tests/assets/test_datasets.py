@@ -19,7 +19,7 @@ from curation_assets.holdings.status import artifact_status
 from resources.delta import Part
 from tests.small_project import SUBSETS, make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 NAME = "datasets/aligned"
 

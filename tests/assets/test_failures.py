@@ -14,7 +14,7 @@ from curation_assets.holdings.state import read_state
 from resources.delta import Lake
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 UNATTENDED = Settings(retry_failed=False)
 

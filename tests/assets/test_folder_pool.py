@@ -12,7 +12,7 @@ from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 
 def project_of(folder: Path, path: object = "pool") -> Project:

@@ -19,7 +19,7 @@ from curation_assets.scores.target_similarity import target_similarity
 from curation_assets.summaries.reference_pairs import reference_pairs
 from tests.small_project import TinyClip, make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 SUBSETS = {
     "drawn": {"keep": [{"random_draw": {"top_fraction": 0.5}}]},

@@ -13,7 +13,7 @@ from curation_assets.recipe import check_recipe
 from tests.resources.test_image_folder import png
 from tests.small_project import run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 SUBSETS: dict[str, object] = {"large": {"keep": [{"image_size": {"min_side_px": 16}}, {"clip_score": {"min": -1}}]}}
 

@@ -18,7 +18,7 @@ from curation_assets.holdings.state import read_state
 from curation_assets.scores import all_scores
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 SUBSETS = {
     "pictures": {"keep": [{"phash_distance": {"min": 5}}]},
@@ -68,7 +68,6 @@ def require_same_as_from_scratch(project: Project, folder: Path) -> None:
     shutil.rmtree(other)
 
 
-@pytest.mark.slow
 def test_rows_that_come_go_and_change(tmp_path: Path, instance: dg.DagsterInstance, updates: dict[str, list[int]]) -> None:
     generate_pool(tmp_path, shards=3, samples_per_shard=40, seed=3)
     (tmp_path / "pool" / "00001.tar").rename(tmp_path / "late.tar")

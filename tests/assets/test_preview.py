@@ -21,7 +21,7 @@ from resources.delta import Part
 from resources.encoder import Encoded
 from tests.small_project import TinyClip, TinyEncoder, make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 # Every chain but the first is edited by one preview only, so that one more materialization answers for all of them.
 SUBSETS = {

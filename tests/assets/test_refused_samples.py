@@ -15,7 +15,7 @@ from curation_assets.holdings.project import Project
 from tests.audit.takedown_project import made, pool_rows, taken
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 Sample = tuple[str, bytes, str, dict[str, object]]  # key, image, caption, fields of the json
 PLAIN = {"all": {"keep": ["no_filter"]}}

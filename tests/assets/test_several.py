@@ -12,7 +12,7 @@ from curation_assets.scores.clip_score import clip_score
 from tests.changing_lake import write_tar
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 ORDER = [("shard", "ascending"), ("row", "ascending")]
 SUBSETS = {

@@ -24,12 +24,12 @@ from curation_assets.audit.tombstones import Stones, write_tombstones
 from curation_assets.audit_tables import TAKEDOWNS
 from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
+from resources.row_lookup import wrong_bounds
 from resources.stored_files import files_below, open_stored, read_stored, table_folders
-from resources.uid_lookup import wrong_bounds
 from tests.audit.takedown_project import NOWHERE, request
 from tests.small_project import make_project
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 VERSION = "published/aligned/v1"
 
@@ -362,7 +362,6 @@ def _places(root: Path, seed: int, pattern: str, count: int) -> Iterator[tuple[s
         yield path.relative_to(root).as_posix(), draw.randrange(path.stat().st_size), draw.randrange(1, 256)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 def test_what_one_wrong_byte_in_a_data_file_changes_is_found(clean: Project, damaged: Project, seed: int):
     ((place, at, bits),) = _places(root_of(clean), seed, "*.parquet", 1)
@@ -371,7 +370,6 @@ def test_what_one_wrong_byte_in_a_data_file_changes_is_found(clean: Project, dam
         assert content_of(root_of(damaged)) == content_of(root_of(clean)), (place, at, bits)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_an_audit_never_raises_whatever_byte_is_wrong(clean: Project, damaged: Project, seed: int):
     for place, at, bits in _places(root_of(clean), 1000 + seed, "*", 4):
@@ -499,7 +497,6 @@ def test_a_failed_check_is_a_warning(damaged: Project):
     assert [f.found for f in found.findings if f.check == "failed_check"] == ["accounting"]
 
 
-@pytest.mark.slow
 def test_a_lake_after_a_takedown_is_clean_and_one_that_was_put_back_is_not(clean: Project, damaged: Project):
     row = damaged.lake.read("subsets/aligned", shard="00001").to_pylist()[3]
     (uid,) = uid_hex(np.array([row["uid_hi"]]), np.array([row["uid_lo"]]))

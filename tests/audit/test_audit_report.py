@@ -12,7 +12,7 @@ from curation_assets.errors import RecipeError
 from curation_assets.holdings.project import Project
 from tests.small_project import TinyClip, make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 SECTION = {"run": "on_schedule", "cron": "5 4 * * *", "timezone": "Europe/Berlin"}
 

@@ -16,7 +16,7 @@ from resources.delta import Part
 from tests.asked_project import ASKED, raw
 from tests.small_project import make_project
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 UIDS = {
     "a": {"x": [1, 2, 3], "y": [3, 4]},  # 3 is in both shards

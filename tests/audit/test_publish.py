@@ -27,7 +27,7 @@ from curation_assets.recipe import check_recipe
 from resources.delta import Lake, Part
 from tests.audit.published_projects import LONG_NAME, curated, moved
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 
 class Killed(BaseException):
@@ -269,6 +269,7 @@ def test_a_note_holds_nothing_that_a_takedown_would_have_to_take_out(project: Pr
     with pytest.raises(ArgumentError, match=r"the note holds [0-9a-f]{32}, and a manifest never changes; leave"):
         publish(project, "aligned", note=f"without {'ab' * 32}")
     assert names(project) == []
+    assert publish(project, "aligned", note=f"code {'a1' * 20}")[1]  # a commit of git
 
 
 def test_a_damaged_manifest_holds_back_its_own_dataset_alone(project: Project) -> None:

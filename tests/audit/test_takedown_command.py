@@ -17,7 +17,7 @@ from curation_assets.holdings.project import Project
 from tests.audit.takedown_project import pool_rows
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 NOTHING = dg.GraphDefinition(name="nothing").to_job()
 

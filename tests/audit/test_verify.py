@@ -23,7 +23,7 @@ from curation_assets.holdings.project import Project
 from resources.delta import Lake, Part
 from tests.audit.published_projects import LONG_NAME, curated, moved, redact, rewrite
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 PUBLISHED = ("aligned", "nothing", LONG_NAME)
 

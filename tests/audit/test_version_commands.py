@@ -13,7 +13,7 @@ from curation_assets.errors import ArgumentError
 from curation_assets.holdings.project import Project
 from tests.audit.published_projects import curated
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from resources.delta import Part
 from tests.asked_project import ASKED, MIXED_ANY, bytes_at, decided, joined, raw
 from tests.small_project import make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 
 def agree(story: Story, row: dict[str, object], expected: dict[str, tuple[bool | None, str | None]]) -> list[str]:
@@ -73,7 +73,6 @@ def test_stories_agree_with_raw_tables(asked: Project) -> None:
     assert all(10 < count < len(rows) for count in kept.values())  # each subset keeps some and drops some
 
 
-@pytest.mark.slow
 def test_real_samples_agree_with_raw_tables(real_pool: Path, tmp_path: Path) -> None:
     project = make_project(tmp_path, real_pool / "pool" / "*.tar", ASKED)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -287,7 +286,6 @@ def instance_of_its_own() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.mark.slow
 def test_answers_of_a_version_never_change(tmp_path: Path, instance_of_its_own: dg.DagsterInstance) -> None:
     generate_pool(tmp_path, shards=3, samples_per_shard=40, seed=5)
     tars, instance = tmp_path / "pool", instance_of_its_own
@@ -329,7 +327,6 @@ def test_answers_of_a_version_never_change(tmp_path: Path, instance_of_its_own: 
     assert {name: answers(project, uids, name) for name in before} == before
 
 
-@pytest.mark.slow
 def test_another_file_under_the_same_uid_is_a_revision(tmp_path: Path, instance_of_its_own: dg.DagsterInstance) -> None:
     generate_pool(tmp_path, shards=2, samples_per_shard=30, seed=5)
     project = make_project(tmp_path, "pool/*.tar", {"basic": ASKED["basic"]})

@@ -20,7 +20,7 @@ from resources.dagster_events import redact_events
 from resources.event_redaction import REMOVED, REMOVED_TAG, Redactor
 from tests.small_project import SUBSETS, make_project, run_apply
 
-pytestmark = pytest.mark.slow  # every test has a lake of its own
+pytestmark = pytest.mark.slow  # makes lakes
 
 KEY = dg.AssetKey(["subsets", "basic"])
 CAPTION = 'A "müde" Katze\nam <b>日本</b> Tor'

@@ -10,7 +10,9 @@ from deltalake import DeltaTable
 
 from curation_assets.errors import LakeError
 from resources.delta import Lake, Part
-from resources.frozen_table import freeze, open_frozen
+from resources.frozen_table import freeze, open_frozen, read_checked
+from resources.snapshot import load_snapshot
+from resources.table_layout import data_file
 
 
 def part(shard: str | None, values: list[int], **record: object) -> Part:
@@ -104,3 +106,51 @@ def test_a_damaged_file_is_an_error_with_its_name(lake: Lake, keep: int) -> None
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(LakeError, match=rf"cannot read .*{path.name}: .*; materialize it again"):
         open_frozen(copy.uri("whole")).read(None)
+
+
+def test_partitions_are_replaced_by_files_of_another_table_new_ones_and_none(lake: Lake) -> None:
+    copy = frozen(lake, "scores/x")
+    lake.write("scores/x", [part("a", [7, 8, 9], run_id="r3")])
+    source = lake.snapshot("scores/x")
+    records = {"a": {"run_id": "linked", "rows": 3, "delta_version": 7}, "b": {"run_id": "new", "rows": 1}}
+    files = [("a", Path(source.uri) / source.files["a"][0]), ("b", data_file(part("b", [6]).rows))]
+    version = copy.replace_files("scores/x", files, records)
+    found = copy.snapshot("scores/x")
+    assert found.version == version == 2
+    assert found.identity("a") == source.identity("a")
+    assert [found.read(shard)["value"].to_pylist() for shard in "ab"] == [[7, 8, 9], [6]]
+    assert {**found.records["a"], **records["a"]} == found.records["a"]
+    assert (found.records["b"]["run_id"], found.records["empty"]["run_id"]) == ("new", "r1")
+    copy.replace_files("scores/x", [("b", None)], {"b": {"run_id": "emptied", "rows": 0}})
+    found = copy.snapshot("scores/x")
+    assert found.shards == ["a"]
+    assert [len(found.read(shard)) for shard in "ab"] == [3, 0]
+    assert (found.records["b"]["rows"], found.records["b"]["run_id"]) == (0, "emptied")
+    assert load_snapshot(found.uri, None).records == found.records  # whoever opens it anew
+    copy.replace_files("scores/x", [("b", data_file(part("b", [1, 2, 3, 4]).rows))], {"b": {"rows": 4}})
+    assert copy.snapshot("scores/x").shards == ["a", "b"]
+    assert copy.read("scores/x", shard="b")["value"].to_pylist() == [1, 2, 3, 4]
+
+
+def test_records_alone_are_replaced(lake: Lake) -> None:
+    copy = frozen(lake, "scores/x")
+    before = copy.snapshot("scores/x")
+    copy.replace_files("scores/x", [], {"a": {"run_id": "said anew", "rows": 2}})
+    found = copy.snapshot("scores/x")
+    assert (found.records["a"]["run_id"], found.records["b"]["run_id"]) == ("said anew", "r2")
+    assert found.files == before.files
+
+
+def test_a_table_without_shards_is_replaced(lake: Lake) -> None:
+    left = part(None, [7]).rows
+    lake.replace_files("whole", [(None, data_file(left))], {None: {"rows": 1}})
+    assert lake.read("whole").equals(left)
+    assert lake.records("whole")[None]["rows"] == 1
+
+
+def test_text_that_is_no_utf8_is_damage(lake: Lake) -> None:
+    text = pa.array([b"caf\xc6"], pa.binary()).view(pa.string())
+    lake.write("texts", [Part(None, pa.table({"text": ["plain"]}), {})])
+    lake.replace_files("texts", [(None, data_file(pa.table({"text": text})))], {None: {"rows": 1}})
+    with pytest.raises(LakeError, match=r"cannot read .*texts, shard None: .*UTF8"):
+        read_checked(lake.snapshot("texts"), None)

@@ -102,7 +102,6 @@ def test_settings_that_make_no_network_are_refused(squares, tmp_path):
         train_clip(*squares, settings=replace(SMALL, width=33), folder=tmp_path, log=silent)
 
 
-@pytest.mark.slow
 def test_colours_are_learnt(tmp_path):
     trained = train_clip(
         *stored(tmp_path, 600), settings=replace(SMALL, epochs=10, learning_rate=3e-3), folder=tmp_path, log=silent
@@ -137,7 +136,6 @@ train_clip([ImageBytes(*image) for image in images], texts, settings=TrainingSet
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", ["epoch 1 of 3", "rename 2", "epoch 3 of 3", "rename 5"])
 def test_killed_and_run_again_gives_the_same_bytes(undisturbed, squares, tmp_path, point):
     # Renames 1 to 3 put checkpoints in place, 4 the configuration, 5 the weights.

@@ -11,7 +11,7 @@ from curation_assets.algorithms.identity import uid_digest
 from curation_assets.audit.invariants import AuditFinding, Spot
 from curation_assets.audit.publish import content_digests
 from curation_assets.lineage.planning import FAILED_CHECKS
-from resources.uid_lookup import wrong_bounds
+from resources.row_lookup import wrong_bounds
 
 Record = Mapping[str, object]
 
@@ -72,7 +72,6 @@ def identity_findings(spot: Spot, record: Record, rows: pa.Table) -> Iterator[Au
 def present_versions(table: str, record: Record, rows: pa.Table) -> list[str]:
     """The data version that rows give, and what may stand for it: of encoders their weights, of versions their content."""
     uids, names = record.get("uid_digest"), rows.column_names
-    given = [partition_version(rows, uids if isinstance(uids, str) else None)]
     if "weights_sha256" in names and len(rows) == 1:
         return [str(rows["weights_sha256"][0].as_py())]
     if "manifest_sha256" in names and table.startswith("datasets/"):
@@ -80,4 +79,4 @@ def present_versions(table: str, record: Record, rows: pa.Table) -> list[str]:
     if table.startswith("published/") and table.endswith("/members"):
         content = content_digests(rows)
         return [json_digest(content), json_digest({"columns": content["columns"]})]  # as published, and after a takedown
-    return given
+    return [partition_version(rows, uids if isinstance(uids, str) else None)]

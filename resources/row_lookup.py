@@ -1,7 +1,5 @@
 """Rows of a Delta table that have a uid or a row number, read from the row groups that can hold it alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation_assets.errors import LakeError
-
-from .snapshot import Snapshot
+from .snapshot import Snapshot, reading
 
 # Without statistics anything may be in a group.
 _ANYTHING = (int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max))
@@ -21,9 +17,8 @@ _ANYTHING = (int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max))
 class _Footer:
     """A parquet file's footer, and the smallest and largest value of a column of whole numbers in each row group, int64."""
 
-    def __init__(self, path: str, column: str) -> None:
-        with pq.ParquetFile(path) as file:
-            self.metadata = file.metadata
+    def __init__(self, metadata: pq.FileMetaData, column: str) -> None:
+        self.metadata = metadata
         names = [self.metadata.schema.column(i).name for i in range(self.metadata.num_columns)]
         at = names.index(column)
         groups = [self.metadata.row_group(i).column(at).statistics for i in range(self.metadata.num_row_groups)]
@@ -82,15 +77,15 @@ def wrong_bounds(path: Path) -> list[tuple[str, int, tuple[int, int], tuple[int,
         LakeError: the file is gone or damaged.
     """
     wrong = []
-    with _reading(str(path)), pq.ParquetFile(path) as file:
-        for column in {"row", "uid_hi"} & set(file.schema_arrow.names):
-            footer = _Footer(str(path), column)
+    with reading(path), pq.ParquetFile(path) as file:
+        for column in [name for name in ("row", "uid_hi") if name in file.schema_arrow.names]:
+            footer = _Footer(file.metadata, column)
             for group, stated in enumerate(zip(footer.smallest.tolist(), footer.largest.tolist(), strict=True)):
                 values = file.read_row_group(group, columns=[column], use_threads=False)[column].drop_null().to_numpy()
                 actual = (int(values.min()), int(values.max())) if len(values) else stated
                 if stated not in (actual, _ANYTHING):
                     wrong.append((column, group, stated, actual))
-    return sorted(wrong)
+    return wrong
 
 
 def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table | None:
@@ -99,7 +94,7 @@ def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table |
     if not groups:
         return None
     found = []
-    with _reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
         for group in groups:
             high = file.read_row_group(group, columns=["uid_hi"], use_threads=False)["uid_hi"].to_numpy()
             at = np.flatnonzero(high == uid_hi)
@@ -112,26 +107,19 @@ def _find(path: str, uid_hi: int, uid_lo: int, columns: list[str]) -> pa.Table |
 
 def _holds(path: str, row: int) -> bool:
     footer = _footer(path, "row")
-    with _reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
+    with reading(path), pq.ParquetFile(path, metadata=footer.metadata) as file:
         groups = (file.read_row_group(group, columns=["row"], use_threads=False) for group in footer.groups(row))
         return any(row in group["row"].to_numpy() for group in groups)
 
 
 @lru_cache(maxsize=4096)
 def _kept_footer(path: str, column: str, inode: int, changed_ns: int) -> _Footer:
-    return _Footer(path, column)
+    with pq.ParquetFile(path) as file:
+        return _Footer(file.metadata, column)
 
 
 def _footer(path: str, column: str) -> _Footer:
     """The footer of a file, read once as long as the file is the same; some kB each."""
-    with _reading(path):
+    with reading(path):
         status = Path(path).stat()
         return _kept_footer(path, column, status.st_ino, status.st_mtime_ns)
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise LakeError(f"cannot read {path}: {str(error).strip()}; curate audit says what else is wrong") from error

@@ -8,7 +8,7 @@ import pytest
 
 from curation_assets.errors import LakeError
 from resources.delta import Lake, Part
-from resources.uid_lookup import find_uid, holds_row, uid_range
+from resources.row_lookup import find_uid, holds_row, uid_range
 
 SCHEMA = pa.schema([pa.field(n, pa.int64(), nullable=False) for n in ("uid_hi", "uid_lo", "number")])
 N = 100_000  # four row groups
