@@ -61,7 +61,7 @@ def publish(project: Project, subset: str, note: str = "", run_id: str = "") -> 
     require_subset(project, subset)
     if found := _NAME_OF_A_SAMPLE.search(note):
         raise ArgumentError(
-            f"the note holds {found[1][:32]}, and a manifest never changes; leave uids and digests out of its note"
+            f"the note holds {found[0][:32]}, and a manifest never changes; leave uids and digests out of its note"
         )
     dataset_folder(project, subset)  # before anything is read: it may be that nothing can be published here
     with project.lake.lock(f"publish-{subset}"):
