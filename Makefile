@@ -22,8 +22,9 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "not e2e" -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest -m e2e
 
+# For the two minutes between two edits: nothing slow, and fewer drawn examples of each law; `make test` draws all of them.
 fast: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not e2e and not gpu" --hypothesis-profile fast -n $(WORKERS) --dist worksteal
 
 accuracy: $(VENV)/.installed
 	$(BIN)/python docs/accuracy.py "$(POOL)" $(if $(ENCODER),--with-encoder)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from hypothesis import settings
 
 from curation_assets.assets.apply import Applied
 from curation_assets.audit.publish import publish
@@ -15,6 +16,8 @@ from tests.small_project import make_project, run_apply
 
 Curated = tuple[Project, Applied, dg.DagsterInstance]
 SHARED = Path(__file__).parents[2] / "shared"
+
+settings.register_profile("fast", max_examples=25)
 
 
 @pytest.fixture(scope="session")

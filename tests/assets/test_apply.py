@@ -77,6 +77,7 @@ def test_threshold_edit_reaches_its_subset_alone(pool: Path, tmp_path: Path, ins
     assert edited.materialized["cuts/aligned/cut_1"] == ["parameter fraction: 0.5 -> 0.25"]
 
 
+@pytest.mark.slow
 def test_equal_content_stops_the_wave(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     project = make_project(tmp_path, pool / "*.tar")
     run_apply(project, instance)
@@ -232,6 +233,7 @@ def test_values_out_of_bounds_stop_their_readers_at_every_later_apply(
         assert result.held_back["subsets/basic[00000]"] == "waits for scores/caption_length[00000]"
 
 
+@pytest.mark.slow
 def test_state_names_the_reason(pool: Path, tmp_path: Path, instance: dg.DagsterInstance) -> None:
     run_apply(make_project(tmp_path, pool / "*.tar"), instance)
     project = make_project(tmp_path, pool / "*.tar", clusters={"seed": 7})

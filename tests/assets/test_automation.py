@@ -118,6 +118,7 @@ def failure(result: dg.ExecuteInProcessResult) -> tuple[str, dict[str, dg.Metada
     return told.description, dict(told.metadata)
 
 
+@pytest.mark.slow
 def test_one_run_makes_everything_and_then_there_is_rest(daemon: Daemon) -> None:
     request = daemon.requested()
     assert request.tags["curation/command"] == "automation"

@@ -43,16 +43,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     return made
 
 
-# One edit of each kind is in the fast suite; all of them are at both sizes in the whole one.
-FAST = ("threshold", "nothing")
-CASES = [
-    pytest.param(edit, shards, id=f"{edit.name}-{shards}", marks=() if edit.name in FAST and shards == 10 else pytest.mark.slow)
-    for edit in EDITS
-    for shards in (10, 120)
-]
-
-
-@pytest.mark.parametrize(("edit", "shards"), CASES)
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [10, 120])
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 def test_an_edit_runs_what_it_reaches_and_nothing_else(
     edit: Edit,
     shards: int,
