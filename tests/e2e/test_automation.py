@@ -206,6 +206,7 @@ def test_changes_on_disk_are_curated_and_failures_do_not_loop(watched: Watched) 
     of_shard = sharded((*READ, *EMBEDDED, *of_subsets("basic", "wordy", "aligned")), (4,))
     moved = {cut, drift} | sharded(of_subsets("aligned"), range(4))
     assert watched.made_by(lambda: write_shard(pool / "00004.tar", 4)) == of_shard | moved
+    assert_published_whenever_the_content_changes(watched, subsets)
 
 
 def test_canceled_run_stays_canceled_and_a_killed_one_is_made_again(watched: Watched) -> None:
@@ -228,6 +229,21 @@ def test_canceled_run_stays_canceled_and_a_killed_one_is_made_again(watched: Wat
     made = [(asset, shard) for asset, shard, _ in watched.materialized()]
     assert len(made) == len(set(made)) > len(before)
     assert all(run.is_finished for run in watched.instance.get_runs())
+
+
+def assert_published_whenever_the_content_changes(watched: Watched, subsets: dict[str, object]) -> None:
+    """With `publish: true` a version is made of what is there, and another after an edit that changes the rows."""
+    dataset: Made = {("datasets/wordy", None)}
+    same = {"publish": True, "keep": [{"caption_length": {"min_words": 8}}]}
+    assert watched.made_by(lambda: watched.edit(subsets=subsets | {"wordy": same})) == dataset
+    other = {"publish": True, "keep": [{"caption_length": {"min_words": 6}}]}
+    made = watched.made_by(lambda: watched.edit(subsets=subsets | {"wordy": other}), rest=2)
+    assert made == sharded(of_subsets("wordy"), range(5)) | dataset
+    published = watched.project.folder / "lake" / "published" / "wordy"
+    manifests = [json.loads((published / f"v{number}" / "manifest.json").read_text()) for number in (1, 2)]
+    assert manifests[0]["rows"] < manifests[1]["rows"]
+    assert manifests[1]["run_id"] in {run for asset, _, run in watched.materialized() if asset == "datasets/wordy"}
+    assert sorted(path.name for path in published.iterdir()) == ["v1", "v2"]
 
 
 def assert_fails_once(watched: Watched) -> None:
