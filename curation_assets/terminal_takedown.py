@@ -14,7 +14,7 @@ _MOST_LINES = 20
 _CAVEATS = {
     "unhashed": "named rows have a picture that cannot be read, so near twins of it were not looked for",
     "unsearched": "rows are in shards without perceptual hashes and were not searched for near twins; "
-    "a score that reads perceptual_hashes makes them",
+    "scores: {phash_distance: {near: {}}} in the recipe and curate apply make them",
 }
 
 

@@ -15,6 +15,8 @@ from resources.snapshot import Snapshot
 from .circumstances import partitions_digest
 from .file_sums import SUMS, file_sum, read_sums
 from .findings import UNREADABLE, Finding, Verified
+from .receipted import Receipted
+from .receipts import FOLDER as RECEIPTS
 from .removed_rows import receipts_since
 from .versions import MANIFEST, Version
 
@@ -55,24 +57,24 @@ def open_tables(version: Version, verified: Verified) -> Tables:
     return found
 
 
-def check_tables(version: Version, tables: Tables, verified: Verified) -> None:
-    """Recompute the content of all partitions of all frozen tables."""
+def check_tables(version: Version, tables: Tables, said: Receipted, verified: Verified) -> None:
+    """Recompute the content of all partitions of all frozen tables, and compare their records with manifest and receipts."""
     inputs = version.manifest.get("inputs")
     pool = tables.get(("raw_pool",))
     for key, snapshot in tables.items():
-        if not verified.redactions:  # else the records are of the rows that remain
-            versions = {part: record.get("data_version") for part, record in snapshot.records.items()}
-            recorded = inputs.get("/".join(key)) if isinstance(inputs, Mapping) else None
-            _check_recorded("/".join(key), versions, recorded, verified)
+        recorded = inputs.get("/".join(key)) if isinstance(inputs, Mapping) else None
+        _check_recorded("/".join(key), snapshot, recorded if isinstance(recorded, Mapping) else {}, said, verified)
         for part in sorted(snapshot.records.keys() | snapshot.files.keys(), key=str):
             _check_partition((key, part), snapshot, pool, verified)
 
 
-def _check_recorded(name: str, versions: Mapping[str | None, object], recorded: object, verified: Verified) -> None:
-    expected = recorded if isinstance(recorded, Mapping) else {}
-    verified.compare("partitions are missing or too many", name, expected.get("partitions"), len(versions))
-    digest = partitions_digest(versions)
-    verified.compare("its records are not those of the manifest", name, expected.get("data_versions"), digest)
+def _check_recorded(name: str, snapshot: Snapshot, recorded: Mapping[str, object], said: Receipted, verified: Verified) -> None:
+    verified.compare("partitions are missing or too many", name, recorded.get("partitions"), len(snapshot.records))
+    if said.knows(record.get("takedown") for record in snapshot.records.values()):
+        writer = "the last receipt that names it" if name in said.digests else "the manifest"
+        expected = said.digests.get(name, recorded.get("data_versions"))
+        digest = partitions_digest({part: record.get("data_version") for part, record in snapshot.records.items()})
+        verified.compare(f"its records are not those of {writer}", name, expected, digest)
 
 
 def _check_partition(partition: tuple[Key, str | None], snapshot: Snapshot, pool: Snapshot | None, verified: Verified) -> None:
@@ -108,4 +110,4 @@ def _check_partition(partition: tuple[Key, str | None], snapshot: Snapshot, pool
 def is_readable(verified: Verified) -> bool:
     """Whether everything that was looked at so far could be read."""
     places = [finding.where for finding in verified.findings if finding.what == UNREADABLE]
-    return not [place for place in places if place not in (MANIFEST, SUMS)]
+    return not [place for place in places if place not in (MANIFEST, SUMS, RECEIPTS)]

@@ -16,7 +16,7 @@ from curation_assets.errors import LakeError
 from .masks import FOLDER
 from .matching import Wanted
 
-_FORM = 1
+_FORM = 2
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Journal:
         captions: texts that only removed rows have.
         urls: URLs that only removed rows have, as they are written.
         counts: rows of raw_pool that go by why, and what could not be searched.
-        losses: name, partitions, rows and pointers that each table or exported file loses.
+        losses: name, partitions, rows and pointers that each table or exported file loses, and its digest before.
         places: file, offset and length in bytes of removed images outside the lake.
         redactions: by published version, positions and leaves of its removed members.
     """
@@ -47,7 +47,7 @@ class Journal:
     captions: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    losses: list[tuple[str, int, int, int]] = field(default_factory=list)
+    losses: list[tuple[str, int, int, int, str]] = field(default_factory=list)
     places: list[tuple[str, int, int]] = field(default_factory=list)
     redactions: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 

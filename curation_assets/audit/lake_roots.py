@@ -12,6 +12,7 @@ from pathlib import Path
 from curation_assets.errors import LakeError
 from resources.delta import Lake
 
+from .circumstances import partitions_digest
 from .versions import FOLDER
 
 
@@ -40,6 +41,10 @@ class LakeRoot:
     def shown(self, table: str) -> str:
         """A table's name for people."""
         return f"{self.name}/{table}" if self.name else table
+
+    def digest(self, table: str) -> str:
+        """Digest of the data versions of a table's partitions, as a manifest has it of what its version was made from."""
+        return partitions_digest({part: record.get("data_version") for part, record in self.lake.records(table).items()})
 
 
 def lake_roots(lake: Lake) -> list[LakeRoot]:

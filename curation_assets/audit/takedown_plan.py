@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from resources.byte_scan import Hit
 from resources.threads import computed_ahead
 
 from .exported_files import count_in, exported_files
+from .file_sums import file_sum
 from .journal import Journal, plain_words
 from .lake_roots import LakeRoot
 from .matching import Wanted
@@ -29,12 +30,23 @@ from .victims import Found, Search
 
 @dataclass(frozen=True)
 class TableLoss:
-    """What a table, or an exported file, loses in so many partitions: rows (negative if it gains some), and pointers."""
+    """What a table, or an exported file, loses.
+
+    Args:
+        name: of the table or file, below the lake.
+        partitions: that change.
+        rows: that it loses; negative if it gains some.
+        pointers: to samples that go, which become NULL.
+        before: digest of the data versions of all its partitions; of a file, the sha256 of its bytes.
+        after: the same when the takedown is done; empty until then.
+    """
 
     name: str
     partitions: int
     rows: int
     pointers: int
+    before: str
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,7 @@ def look(project: Project, roots: Sequence[LakeRoot], request: Request, shared: 
     journal = Journal(
         *(request.ticket, request.reason, request.radius, receipt),
         *({kind: sorted(own) for kind, own in plain.items()}, plain_words(found.pictures), captions, urls, counts),
-        *([(loss.name, loss.partitions, loss.rows, loss.pointers) for loss in losses], places, redactions),
+        *([(one.name, one.partitions, one.rows, one.pointers, one.before) for one in losses], places, redactions),
     )
     return Look(journal, seen, cuts)
 
@@ -132,20 +144,37 @@ def own_exports(project: Project) -> list[Path]:
 
 
 def _table_losses(cuts: Sequence[Cut]) -> list[TableLoss]:
-    by_table: dict[str, list[Change]] = {}
+    by_table: dict[tuple[LakeRoot, str], list[Change]] = {}
     for surgery, changes in cuts:
         for change in changes:
-            by_table.setdefault(surgery.pool.root.shown(change.table), []).append(change)
+            by_table.setdefault((surgery.pool.root, change.table), []).append(change)
     return [
-        TableLoss(name, len(some), sum(one.dropped for one in some), sum(one.blanked for one in some))
-        for name, some in by_table.items()
+        TableLoss(
+            *(root.shown(table), len(some), sum(one.dropped for one in some), sum(one.blanked for one in some)),
+            before=root.digest(table),
+        )
+        for (root, table), some in by_table.items()
     ]
 
 
 def _file_losses(project: Project, uids: set[str]) -> list[TableLoss]:
     counted = [(path, count_in(path, uids)) for path in own_exports(project)]
     root = Path(project.lake.root)
-    return [TableLoss(path.relative_to(root).as_posix(), 1, count, 0) for path, count in counted if count]
+    return [TableLoss(path.relative_to(root).as_posix(), 1, count, 0, file_sum(path)) for path, count in counted if count]
+
+
+def with_digests_after(roots: Sequence[LakeRoot], losses: Sequence[TableLoss]) -> list[TableLoss]:
+    """Losses with the digests of what is there now; `roots` end with the live lake."""
+    tables = {root.shown(table): (root, table) for root in roots for table in root.tables}
+
+    def now(loss: TableLoss) -> str:
+        if loss.name in tables:
+            root, table = tables[loss.name]
+            return root.digest(table)
+        path = roots[-1].path / loss.name
+        return file_sum(path) if path.exists() else ""
+
+    return [replace(loss, after=now(loss)) for loss in losses]
 
 
 def _counts(found: Found) -> dict[str, int]:

@@ -17,7 +17,7 @@ from .masks import read_masks
 from .receipts import next_number, read_receipts, write_receipt
 from .redactions import write_redaction
 from .shared_files import SharedFiles
-from .takedown_plan import Cut, TableLoss, Takedown, cuts_of, own_exports
+from .takedown_plan import Cut, TableLoss, Takedown, cuts_of, own_exports, with_digests_after
 from .tombstones import Stones, write_tombstones
 from .victims import Search
 
@@ -78,7 +78,8 @@ def finish(
     report(f"removed from {events[0]:,} events of past runs{'; ' * bool(events[1])}{events[1]}")
     proof = scan([root, *outside.folders], needles, [journal_path(project.lake.root), *_pool_files(project)])
     report(f"looked for {len(needles):,} values in {proof.files:,} files: {len(proof.hits):,} found")
-    return _close(root, journal, proof, events)
+    losses = with_digests_after(lake_roots(project.lake), [TableLoss(*loss) for loss in journal.losses])
+    return _close(root, journal, losses, (proof, events))
 
 
 def _pool_files(project: Project) -> list[Path]:
@@ -113,12 +114,12 @@ def _purge(roots: Sequence[LakeRoot], report: Callable[[str], None]) -> None:
     report(f"deleted {files:,} files of former versions, and their statistics in {entries:,} entries of logs")
 
 
-def _close(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, str]) -> Takedown:
+def _close(root: Path, journal: Journal, losses: Sequence[TableLoss], found: tuple[ScanReport, tuple[int, str]]) -> Takedown:
     """Write the receipt and delete the journal, unless something was found that can only be the removed samples."""
-    losses = [TableLoss(*loss) for loss in journal.losses]
+    proof = found[0]
     is_gone = not any(hit.kind in _CERTAIN for hit in proof.hits)
     if is_gone and next_number(root) == journal.receipt:
-        write_receipt(root, _body(root, journal, proof, events))
+        write_receipt(root, _body(root, journal, losses, found))
     digest = read_receipts(root)[journal.receipt - 1].sha256 if is_gone else ""
     if is_gone:
         delete_journal(str(root))
@@ -128,9 +129,11 @@ def _close(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, s
     )
 
 
-def _body(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, str]) -> dict[str, object]:
+def _body(
+    root: Path, journal: Journal, losses: Sequence[TableLoss], found: tuple[ScanReport, tuple[int, str]]
+) -> dict[str, object]:
     """What the receipt says: nothing by which a sample could be known without knowing it already."""
-    masks = read_masks(str(root))
+    (proof, events), masks = found, read_masks(str(root))
     hits = [{"path": str(hit.path), "kind": hit.kind, "needle": hit.index} for hit in proof.hits]
     return {
         "operation": "takedown",
@@ -138,7 +141,7 @@ def _body(root: Path, journal: Journal, proof: ScanReport, events: tuple[int, st
         "reason": journal.reason,
         "radius": journal.radius,
         "counts": journal.counts,
-        "tables": [asdict(TableLoss(*loss)) for loss in journal.losses],
+        "tables": [asdict(loss) for loss in losses],
         "removed": sorted(masks.digest("uid", uid).hex() for uid in journal.values["uid"]),
         "published": {name: len(removed) for name, removed in sorted(journal.redactions.items())},
         "places": [list(place) for place in journal.places],

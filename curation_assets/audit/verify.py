@@ -20,12 +20,14 @@ from curation_assets.tables import Key
 from resources.frozen_table import open_frozen, read_checked
 from resources.stored_files import damage
 
-from .circumstances import funnel
+from .circumstances import funnel, partitions_digest
 from .dataset_table import registered
 from .findings import UNREADABLE, Finding, Verified
 from .frozen_tables import Tables, check_files, check_tables, is_readable, open_tables
 from .publish import column_digests, lineage, member_rows
 from .rebuild import rebuild as decide_again
+from .receipted import Receipted, receipted
+from .receipts import FOLDER as RECEIPTS
 from .removed_rows import Redaction, read_redactions, with_removed
 from .versions import (
     MANIFEST,
@@ -83,8 +85,9 @@ def verify(project: Project, version: Version, rebuild: bool = False) -> Verifie
     redactions = _redactions(version, verified)
     tables = open_tables(version, verified)
     check_files(version, verified)
-    check_tables(version, tables, verified)
-    members = _check_members(version, redactions, verified)
+    said = _said(project, version, verified)
+    check_tables(version, tables, said, verified)
+    members = _check_members(version, redactions, said, verified)
     if members is None or not is_readable(verified):
         return verified
     try:
@@ -149,7 +152,15 @@ def _redactions(version: Version, verified: Verified) -> list[Redaction]:
     return found
 
 
-def _check_members(version: Version, redactions: list[Redaction], verified: Verified) -> pa.Table | None:
+def _said(project: Project, version: Version, verified: Verified) -> Receipted:
+    try:
+        return receipted(Path(project.lake.root), version)
+    except LakeError as error:
+        verified.findings.append(Finding(UNREADABLE, RECEIPTS, "the chain of receipts", str(error)))
+        return Receipted({}, 0)
+
+
+def _check_members(version: Version, redactions: list[Redaction], said: Receipted, verified: Verified) -> pa.Table | None:
     """Recompute rows, uids and columns of the members; None if they cannot be read."""
     try:
         members = read_checked(open_frozen(str(version.folder / MEMBERS)), None)
@@ -169,6 +180,9 @@ def _check_members(version: Version, redactions: list[Redaction], verified: Veri
     expected, found = recorded if isinstance(recorded, Mapping) else {}, column_digests(members)
     for name in sorted(expected.keys() | found.keys()):
         verified.compare("another column", f"{MEMBERS}, {name}", expected.get(name), found.get(name))
+    if redactions and said.knows(int(one.receipt) for one in redactions if one.receipt.isdecimal()):
+        digest = partitions_digest({None: json_digest({"columns": found})})
+        verified.compare("its columns are not those of the last receipt", MEMBERS, said.digests.get(MEMBERS), digest)
     content, where = (
         json_digest({name: manifest.get(name) for name in ("uid_digest", "columns")}),
         f"{MANIFEST}, content_digest",

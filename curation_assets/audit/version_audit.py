@@ -10,6 +10,8 @@ from resources.stored_files import StoredTable, damage
 
 from .findings import Finding
 from .invariants import AuditFinding, Spot
+from .receipts import FOLDER as RECEIPTS
+from .receipts import receipt_faults
 from .removed_rows import PATTERN, receipts_since
 from .verify import verify
 from .versions import FOLDER, MANIFEST, Version, open_version
@@ -52,8 +54,10 @@ def verification_findings(project: Project, folder: Path) -> Iterator[AuditFindi
         version = read_version(folder)
     except LakeError:  # said already; the lake's own table of versions has the manifest as well
         version = Version(folder.parent.name, int(folder.name[1:]), folder, {})
+    is_broken = bool(receipt_faults(Path(project.lake.root)))  # said once, where the chain is checked
     for finding in verify(project, version).findings:
-        yield _converted(finding, _spot(folder))
+        if finding.where != RECEIPTS or not is_broken:
+            yield _converted(finding, _spot(folder))
 
 
 def absent_findings(project: Project, dataset: str, folders: list[Path]) -> Iterator[AuditFinding]:

@@ -187,7 +187,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_go(project: Project):
     assert not seen.is_finished
     assert seen.receipt is None
     (done,) = taken(project, *some_uids(project))
-    assert (done.counts, done.losses) == (seen.counts, seen.losses)
+    assert (done.counts, [replace(loss, after="") for loss in done.losses]) == (seen.counts, seen.losses)
 
 
 def test_the_same_request_again_has_nothing_left_to_do(project: Project):

@@ -306,7 +306,7 @@ def test_a_cut_that_named_a_removed_sample_is_not_rebuilt_and_no_breach(project:
     redact(version, 0, receipt=1)
     lake = Lake(root=str(version.folder))
     empty = lake.read("cuts/aligned/cut_1").slice(0, 0)
-    changed = {"data_version": partition_version(empty, None), "failed_checks": ["takedown"]}
+    changed = {"data_version": partition_version(empty, None), "failed_checks": ["takedown"], "takedown": 1}
     rewrite(lake, "cuts/aligned/cut_1", None, empty, changed)
     found = checked(project)
     assert (found.findings, found.rebuilt) == ([], ["basic"])
