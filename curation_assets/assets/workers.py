@@ -56,6 +56,7 @@ class Processes:
         self._project, self._instance, self._jobs = project, instance, jobs
         self._opened = (project.recipe, definitions_of, instance.root_directory, dict(tags))
         self._executor: ProcessPoolExecutor | None = None
+        self._others = set(multiprocessing.active_children())
 
     def __enter__(self) -> "Processes":
         return self
@@ -78,8 +79,18 @@ class Processes:
                 reason = "a worker process died, perhaps for want of memory; try fewer --jobs"
                 yield futures[future], Outcome("", {"/".join(key): reason for key in futures[future].keys})
         if is_broken:
+            self._kill()
             self._shut_down()
             end_killed_runs(self._instance, self._project.lake.root)  # all workers are gone, and with them the pool's places
+
+    def _kill(self) -> None:
+        """End workers for good.
+
+        The pool ends them by a signal, which Dagster holds back during a step, and since Python 3.12 by nothing else, for which
+        it would wait for ever.
+        """
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.kill()
 
     def _shut_down(self) -> None:
         if self._executor is not None:

@@ -1,7 +1,9 @@
 """`--jobs`: worker processes make the same as one process, and one that dies takes only its own partitions with it."""
 
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +17,7 @@ from curation_assets.recipe import Recipe
 from tests.small_project import TinyClip, TinyEncoder, make_project, run_apply, tiny_definitions
 
 pytestmark = pytest.mark.slow
+DEAF = "CURATION_TEST_DEAF"  # folder with a file for each worker that hears no signal
 
 
 class DeadlyClip(TinyClip):
@@ -27,6 +30,24 @@ class DeadlyClip(TinyClip):
 
 def deadly_definitions(recipe: Recipe) -> dg.Definitions:
     return build_definitions(recipe, {"clip": DeadlyClip()})
+
+
+class DeafClip(DeadlyClip):
+    """Dies when there is another worker, and that hears no signal any more."""
+
+    def load(self) -> TinyEncoder:
+        ended = time.monotonic() + 60
+        while len(list(Path(os.environ[DEAF]).glob("deaf-*"))) < 2 and time.monotonic() < ended:
+            time.sleep(0.05)
+        return super().load()
+
+
+def deaf_definitions(recipe: Recipe) -> dg.Definitions:
+    """Workers that no signal ends but SIGKILL, as is one while Dagster runs a step; Dagster restores SIGINT's for both."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    Path(os.environ[DEAF], f"deaf-{os.getpid()}").touch()
+    return build_definitions(recipe, {"clip": DeafClip()})
 
 
 def pool_of(folder: Path, shards: int) -> Path:
@@ -59,6 +80,17 @@ def test_a_worker_that_dies_fails_its_partitions_and_the_next_apply_goes_on(tmp_
         assert "raw_pool[00000]" in broken.materialized
         assert "embeddings[00000]" in broken.held_back
         assert not run_apply(project, stored, settings=Settings(jobs=2, definitions_of=tiny_definitions)).failed
+
+
+def test_workers_that_hear_no_signal_end_with_one_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DEAF, str(tmp_path))
+    before = set(multiprocessing.active_children())
+    project = make_project(tmp_path / "project", pool_of(tmp_path, 3))
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as stored:
+        broken = run_apply(project, stored, settings=Settings(jobs=2, definitions_of=deaf_definitions))
+        assert "a worker process died" in broken.failed["encoder"]
+        assert set(multiprocessing.active_children()) == before
+        assert not [run for run in stored.get_runs() if not run.is_finished]
 
 
 def test_an_instance_in_memory_cannot_be_shared(tmp_path: Path, instance: dg.DagsterInstance) -> None:
