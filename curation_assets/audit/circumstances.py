@@ -41,6 +41,11 @@ def partitions_digest(versions: Mapping[str | None, object]) -> str:
     return json_digest({shard or "": str(found) for shard, found in versions.items()})
 
 
+def records_digest(records: Mapping[str | None, Mapping[str, object]]) -> str:
+    """The same of the partitions of a stored table, from their records."""
+    return partitions_digest({shard: record.get("data_version") for shard, record in records.items()})
+
+
 def _input(state: State, key: Key) -> dict[str, object]:
     """An artifact that the version was made from; its partitions' own records lie in the frozen table's log."""
     node, found = state.project.graph[key], state.versions[key]

@@ -12,7 +12,7 @@ from curation_assets.tables import Key
 from resources.frozen_table import open_frozen, read_checked
 from resources.snapshot import Snapshot
 
-from .circumstances import partitions_digest
+from .circumstances import records_digest
 from .file_sums import SUMS, file_sum, read_sums
 from .findings import UNREADABLE, Finding, Verified
 from .receipted import Receipted
@@ -73,8 +73,7 @@ def _check_recorded(name: str, snapshot: Snapshot, recorded: Mapping[str, object
     if said.knows(record.get("takedown") for record in snapshot.records.values()):
         writer = "the last receipt that names it" if name in said.digests else "the manifest"
         expected = said.digests.get(name, recorded.get("data_versions"))
-        digest = partitions_digest({part: record.get("data_version") for part, record in snapshot.records.items()})
-        verified.compare(f"its records are not those of {writer}", name, expected, digest)
+        verified.compare(f"its records are not those of {writer}", name, expected, records_digest(snapshot.records))
 
 
 def _check_partition(partition: tuple[Key, str | None], snapshot: Snapshot, pool: Snapshot | None, verified: Verified) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from curation_assets.errors import LakeError
 from resources.delta import Lake
 
-from .circumstances import partitions_digest
+from .circumstances import records_digest
 from .versions import FOLDER
 
 
@@ -44,7 +44,7 @@ class LakeRoot:
 
     def digest(self, table: str) -> str:
         """Digest of the data versions of a table's partitions, as a manifest has it of what its version was made from."""
-        return partitions_digest({part: record.get("data_version") for part, record in self.lake.records(table).items()})
+        return records_digest(self.lake.records(table))
 
 
 def lake_roots(lake: Lake) -> list[LakeRoot]:

@@ -153,11 +153,13 @@ def _redactions(version: Version, verified: Verified) -> list[Redaction]:
 
 
 def _said(project: Project, version: Version, verified: Verified) -> Receipted:
+    """What the receipts say; of a broken chain that is as much as was known when the version was published."""
     try:
         return receipted(Path(project.lake.root), version)
     except LakeError as error:
         verified.findings.append(Finding(UNREADABLE, RECEIPTS, "the chain of receipts", str(error)))
-        return Receipted({}, 0)
+        last = version.manifest.get("last_receipt")
+        return Receipted({}, last if isinstance(last, int) else 0)
 
 
 def _check_members(version: Version, redactions: list[Redaction], said: Receipted, verified: Verified) -> pa.Table | None:
