@@ -105,6 +105,11 @@ def column_digests(members: pa.Table) -> dict[str, str]:
     return {name: table_digest(members.select([name])) for name in members.column_names}
 
 
+def remaining_digest(columns: Mapping[str, str]) -> str:
+    """Data version of a version's members after a takedown: their columns, since leaves prove the uids as they were."""
+    return json_digest({"columns": columns})
+
+
 def licences(members: pa.Table) -> dict[str, int]:
     """How many rows there are of each licence; those without a stated one are under `not stated`."""
     return reason_counts(licence or "not stated" for licence in members["licence"].to_pylist())

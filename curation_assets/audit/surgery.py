@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation_assets.algorithms.digest import json_digest, partition_version
+from curation_assets.algorithms.digest import partition_version
 from curation_assets.lineage.freshness import partition_name
 from curation_assets.lineage.planning import FAILED_CHECKS
 from curation_assets.nodes import Graph
@@ -20,7 +20,7 @@ from resources.threads import computed_ahead
 
 from .partition_cut import REJECTED, CutPartition, cut_key, cut_partition
 from .pool_cut import POOL, PoolCut
-from .publish import column_digests
+from .publish import column_digests, remaining_digest
 from .tombstones import TABLE as TOMBSTONES
 from .versions import MEMBERS
 
@@ -151,7 +151,7 @@ class Surgery:
             if cut.rows is not None:
                 self.pool.shared.hold(key, rows)
             content = {"columns": column_digests(rows)} if table == MEMBERS else {}
-            version = json_digest(content) if content else partition_version(rows, cut.uid_digest)
+            version = remaining_digest(content["columns"]) if content else partition_version(rows, cut.uid_digest)
             counts = cut.dropped, cut.blanked, cut.is_broken
             return Left(cut.rows is not None, len(rows), cut.uid_digest, version, *counts, content)
 

@@ -24,7 +24,7 @@ from .circumstances import funnel, partitions_digest
 from .dataset_table import registered
 from .findings import UNREADABLE, Finding, Verified
 from .frozen_tables import Tables, check_files, check_tables, is_readable, open_tables
-from .publish import column_digests, lineage, member_rows
+from .publish import column_digests, lineage, member_rows, remaining_digest
 from .rebuild import rebuild as decide_again
 from .receipted import Receipted, receipted
 from .receipts import FOLDER as RECEIPTS
@@ -183,7 +183,7 @@ def _check_members(version: Version, redactions: list[Redaction], said: Receipte
     for name in sorted(expected.keys() | found.keys()):
         verified.compare("another column", f"{MEMBERS}, {name}", expected.get(name), found.get(name))
     if redactions and said.knows(int(one.receipt) for one in redactions if one.receipt.isdecimal()):
-        digest = partitions_digest({None: json_digest({"columns": found})})
+        digest = partitions_digest({None: remaining_digest(found)})
         verified.compare("its columns are not those of the last receipt", MEMBERS, said.digests.get(MEMBERS), digest)
     content, where = (
         json_digest({name: manifest.get(name) for name in ("uid_digest", "columns")}),

@@ -9,7 +9,7 @@ import pyarrow as pa
 from curation_assets.algorithms.digest import json_digest, partition_version
 from curation_assets.algorithms.identity import uid_digest
 from curation_assets.audit.invariants import AuditFinding, Spot
-from curation_assets.audit.publish import content_digests
+from curation_assets.audit.publish import content_digests, remaining_digest
 from curation_assets.lineage.planning import FAILED_CHECKS
 from resources.row_lookup import wrong_bounds
 
@@ -78,5 +78,5 @@ def present_versions(table: str, record: Record, rows: pa.Table) -> list[str]:
         return [*rows["content_digest"].to_pylist()[-1:], json_digest(rows["manifest_sha256"].to_pylist())]
     if table.startswith("published/") and table.endswith("/members"):
         content = content_digests(rows)
-        return [json_digest(content), json_digest({"columns": content["columns"]})]  # as published, and after a takedown
+        return [json_digest(content), remaining_digest(content["columns"])]  # as published, and after a takedown
     return [partition_version(rows, uids if isinstance(uids, str) else None)]
